@@ -1,0 +1,1 @@
+"""AutoWasm: Proxy-Wasm modules from OCI registries into running Istio sidecars."""

@@ -1,0 +1,1 @@
+"""The harness: brings up a real mesh, runs scenario files against it and reports."""

@@ -1,0 +1,130 @@
+"""What every mesh can be asked to do. Verbs know this protocol and no mesh; meshes know it and no verb.
+
+A wish is a frozen value. A mesh raises ``Refused`` where the other side said no (an API server that rejects an
+object, a registry that denies a push) and ``Broken`` where the mesh itself is not there any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.observation import LoadResult, Pushed, Response
+
+
+class Refused(Exception):
+    """The mesh answered, and the answer was no; the message is what the other side said."""
+
+
+class Broken(Exception):
+    """The mesh is not there: a process died or never answered. Ends the run with exit code 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """A Kubernetes object by apiVersion, kind, namespace and name."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PushWish:
+    """Send a module to a registry. Credentials are (user, password), or None for anonymous."""
+
+    module: bytes
+    reference: str
+    credentials: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestWish:
+    """One HTTP request from a workload (by name) to a port of another workload. ``timeout`` is in seconds."""
+
+    to: str
+    port: int
+    source: str = "client"
+    method: str = "GET"
+    path: str = "/"
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWish:
+    """Steady requests, until stopped: on ``kept`` connections that stay open, and on a new connection each time.
+
+    ``rate`` is requests a second over all of them, ``count`` their most. ``watch`` names headers whose values are
+    counted.
+    """
+
+    request: RequestWish
+    rate: float = 50.0
+    count: int = 10_000
+    kept: int = 2
+    fresh: int = 2
+    watch: tuple[str, ...] = field(default=())
+
+
+class Load(Protocol):
+    """A running load."""
+
+    def stop(self) -> LoadResult:
+        """End it, wait for what is under way, and say what it met. A second call returns the same."""
+        ...
+
+
+class Mesh(Protocol):
+    """A place where scenarios run.
+
+    ``capabilities`` are the words that a scenario's ``requires`` may use: ``traffic`` (requests through filters),
+    ``kubernetes`` (a real API server), ``envoy``, ``istio``, ``registry`` (a real OCI registry),
+    ``private-registry`` (one that asks for a password), ``load``.
+    ``bindings`` are what scenarios may write as ``${name}``: ``registry``, ``private_registry``, ``registry_user``,
+    ``registry_password``, ``namespace``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[str]: ...
+
+    @property
+    def bindings(self) -> Mapping[str, str]: ...
+
+    def push(self, wish: PushWish) -> Pushed:
+        """Push a module. Raises Refused with the tool's words."""
+        ...
+
+    def apply(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create or change one object (server-side apply) and return it as stored. Raises Refused."""
+        ...
+
+    def delete(self, target: ObjectRef) -> bool:
+        """Delete one object; False where it was not there. Returns once the API server no longer has it."""
+        ...
+
+    def get(self, target: ObjectRef) -> Mapping[str, Any] | None:
+        """Read one object, None where there is none."""
+        ...
+
+    def request(self, wish: RequestWish) -> Response:
+        """Send one request. Never raises for what the other side does: that is a Response with ``error``."""
+        ...
+
+    def load(self, wish: LoadWish) -> Load:
+        """Start a load."""
+        ...
+
+    def collect(self, folder: Path) -> None:
+        """Write what explains a failure into a folder: config_dump, stats, syncz, objects, process logs."""
+        ...
