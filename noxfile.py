@@ -1,0 +1,196 @@
+"""The contributor's manual: ``nox -l`` lists the questions, ``nox -s NAME`` answers one.
+
+Without nox, ``python3 noxfile.py -s NAME`` does the same: it makes a private environment that has nox, once, in the
+user's cache folder, and starts itself again with it. Nothing is installed into the system's Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NOX = "nox[uv]>=2026.8.10"  # uv makes the sessions' environments in a second instead of a minute
+HERE = Path(__file__).resolve().parent
+MACHINE_LACKS = 3  # exit code: not the project's fault, and not the user's input
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "autowasm-harness"
+
+
+def _refuse(what: str, line: str) -> None:
+    print(f"error: {what}\n  this line puts it right: {line}", file=sys.stderr)
+    raise SystemExit(MACHINE_LACKS)
+
+
+def _venv_module() -> None:
+    """See that ``python3 -m venv`` works; Debian ships it as a package of its own."""
+    try:
+        import ensurepip  # noqa: F401, PLC0415
+    except ImportError:
+        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        install = ["apt-get", "install", "-y", "--no-install-recommends", package]
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            _refuse("this Python has no venv module", "sudo " + " ".join(install))
+        print(f"installing {package}: this Python has no venv module", file=sys.stderr)
+        subprocess.run(["apt-get", "update", "-q"], check=False)
+        if subprocess.run(install, check=False).returncode != 0:
+            _refuse("this Python has no venv module", "sudo " + " ".join(install))
+
+
+def _bootstrap() -> None:
+    """Make the private environment with nox if it is not there yet, and go on in it. Never returns."""
+    import fcntl  # noqa: PLC0415
+
+    if sys.version_info < (3, 11):
+        found = ".".join(map(str, sys.version_info[:3]))
+        _refuse(f"Python 3.11 or newer is needed, this is {found}", "python3.11 noxfile.py " + " ".join(sys.argv[1:]))
+    key = hashlib.sha256(f"{NOX} {sys.version} {sys.prefix}".encode()).hexdigest()[:12]
+    home = _cache() / "nox" / key
+    python = home / "bin" / "python"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with (home.parent / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two first runs at once: the second finds it made
+        if not (home / "ready").exists():
+            _venv_module()
+            print(f"making an environment with nox in {home}", file=sys.stderr)
+            shutil.rmtree(home, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+            subprocess.run([str(python), "-m", "pip", "install", "-q", NOX], check=True)
+            (home / "ready").touch()
+    os.environ["PATH"] = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"  # where nox looks for uv
+    os.execv(str(python), [str(python), str(HERE / "noxfile.py"), *sys.argv[1:]])
+
+
+try:
+    import nox
+except ImportError:
+    if __name__ != "__main__":
+        raise
+    _bootstrap()
+    raise  # not reached
+
+nox.needs_version = ">=2026.8.10"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "layers", "generated", "tests", "e2e"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+# Each file that is made by a program, and the program that prints it.
+GENERATED = {
+    "autowasm/abi/tables.py": ["-m", "autowasm.abi.generate"],
+    "charts/wasmer/crds/autowasms.yaml": ["-m", "autowasm", "manifests", "--only", "crd"],
+    "scenarios/scenario.schema.json": ["-m", "harness", "schema"],
+}
+CODE = ["autowasm", "harness", "tests", "bench", "noxfile.py"]
+
+
+def _install(session: nox.Session, *groups: str, extra: str = "harness") -> None:
+    """Install the project, editable, with dependency groups; nothing is done while pyproject.toml stays as it is."""
+    wanted = [*nox.project.dependency_groups(PROJECT, *groups)] if groups else []
+    stamp = Path(session.virtualenv.location) / "installed"
+    state = hashlib.sha256((HERE / "pyproject.toml").read_bytes() + repr(wanted).encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == state:
+        session.log("environment is up to date")
+        return
+    session.install("-e", f".[{extra}]" if extra else ".", *wanted)
+    stamp.write_text(state)
+
+
+def _harness(session: nox.Session, *args: str) -> None:
+    # Whatever ends nox, kill -9 included, must end the mesh: the runner asks for a signal at its parent's death.
+    session.run("python", "-m", "harness", *args, env={"HARNESS_DIE_WITH_PARENT": "1"})
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Does a filter get from a file into a real sidecar? Every scenario; e.g. -- --mesh sim scenarios/delete.yaml."""
+    _install(session)
+    _harness(session, "run", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Do the parts keep their promises? Unit tests, then those against real programs; arguments go to pytest."""
+    _install(session, "test")
+    session.run("pytest", *session.posargs, env={"HARNESS_DIE_WITH_PARENT": "1"})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Is the code tidy? ruff's rules and its formatting; -- --fix mends what can be mended."""
+    wanted = nox.project.dependency_groups(PROJECT, "lint")
+    session.install(*wanted)
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *(["--fix"] if fix else []), *CODE)
+    session.run("ruff", "format", *([] if fix else ["--check"]), *CODE)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Do the types hold? mypy, strict, over both packages."""
+    _install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Do the layers hold? The import contracts of pyproject.toml."""
+    _install(session, "layers")
+    session.run("lint-imports")
+
+
+@nox.session
+def generated(session: nox.Session) -> None:
+    """Are generated files what their sources make? -- --write makes them anew."""
+    _install(session)
+    stale = []
+    for name, command in GENERATED.items():
+        made = session.run("python", *command, silent=True, stderr=None)
+        file = HERE / name
+        if file.exists() and file.read_text() == made:
+            continue
+        if "--write" in session.posargs:
+            file.write_text(str(made))
+            session.log(f"wrote {name}")
+        else:
+            stale.append(name)
+    if stale:
+        session.error(f"stale: {', '.join(stale)}; nox -s generated -- --write makes them anew")
+
+
+@nox.session(default=False)
+def sandbox(session: nox.Session) -> None:
+    """A mesh to play with: prints KUBECONFIG, the registry and lines to paste; Ctrl-C takes it down."""
+    _install(session)
+    _harness(session, "up", *session.posargs)
+
+
+@nox.session(default=False)
+def toolchain(session: nox.Session) -> None:
+    """Which programs does the mesh run, and are they built? Builds what is missing."""
+    _install(session)
+    _harness(session, "toolchain", *session.posargs)
+
+
+@nox.session(default=False)
+def doctor(session: nox.Session) -> None:
+    """What can this machine run, and what does it lack?"""
+    _install(session)
+    _harness(session, "doctor", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """How fast is it? Each figure beside a peer in the same run; results go to bench/results.json."""
+    _install(session)
+    session.run("python", "-m", "bench", *session.posargs, env={"HARNESS_DIE_WITH_PARENT": "1"})
+
+
+if __name__ == "__main__":
+    nox.main()
