@@ -1,0 +1,1 @@
+"""The API and what it becomes: AutoWasm objects in, EnvoyFilters, conditions and manifests out. Pure."""
