@@ -32,6 +32,36 @@ limit, and the waits between them end within six minutes: what a hung wasmer can
 PULL_TIMEOUT_SECONDS: Final = 60
 """Time-out of one request of a pull from a registry or an object URL (connect and each read)."""
 
+UNPACKED_BYTES: Final = 2 * MODULE_BYTES
+"""What one layer may unpack to in all, read or skipped: beyond it is a bomb or not a module's image."""
+
+TAR_ENTRIES: Final = 10_000
+"""Entries looked at in one layer: a module's image has a handful, and each costs work."""
+
+TAR_EXTENSION_BYTES: Final = 64 * 1024
+"""Largest pax or GNU extension of one tar entry: it holds a path, and paths end at 4 KiB on Linux."""
+
+MANIFEST_ENTRIES: Final = 1_000
+"""Layers of a manifest, or manifests of an index: more is an attack, the largest images have some hundred."""
+
+INDEX_TRIES: Final = 8
+"""Manifests of an index that are fetched in search of a module: each costs a request."""
+
+TOKEN_BYTES: Final = 1024 * 1024
+"""Largest answer of a token server: tokens are some KiB."""
+
+CHALLENGE_CHARS: Final = 8 * 1024
+"""Longest WWW-Authenticate field read: what servers commonly accept of one header line."""
+
+REDIRECTS: Final = 5
+"""Redirects that one download follows: registries need one, to their blob storage."""
+
+REQUEST_TRIES: Final = 6
+REQUEST_BACKOFF_BASE_SECONDS: Final = 0.2
+REQUEST_BACKOFF_MAX_SECONDS: Final = 10.0
+"""Tries of one request to a registry or an object URL and the bounds of their jittered waits: about three seconds
+in all, enough for a registry that is started again. A Retry-After above the bound is left to the caller."""
+
 DRYRUN_FUEL: Final = 5_000_000_000
 """Instructions that start-up callbacks may use before deployment: some seconds of work, and an end to a loop."""
 
