@@ -66,7 +66,7 @@ def conflict(message: str) -> Failure:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a status says. ``standing``: the version that our EnvoyFilter has in the mesh, after acting."""
+    """All that a status says. ``standing``: the version that our EnvoyFilter has, after acting."""
 
     generation: int
     pull: Version | Failure | None = None

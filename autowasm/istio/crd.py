@@ -1,8 +1,8 @@
 """The CustomResourceDefinition of AutoWasm: structural, validated by the API server, explained by kubectl.
 
-Its rules are those of ``spec.parse``: single values from ``reading``, combinations as CEL. Printer columns
-are the documented ones, in their order. Optional fields are nullable, since "left blank" is how their
-documentation puts it.
+Its rules are those of ``spec.parse``: bounds from ``reading``, the rest as CEL with a message. Printer
+columns are the documented ones, in their order. Optional fields are nullable, since "left blank" is how
+their documentation puts it.
 """
 
 from __future__ import annotations
@@ -145,14 +145,8 @@ def _source() -> _Schema:
         "Where the module comes from: exactly one of registry and object.",
         {"registry": registry, "object": stored},
     )
-    return source | {
-        "x-kubernetes-validations": [
-            {
-                "rule": "has(self.registry) != has(self.object)",
-                "message": "must hold exactly one of registry and object",
-            }
-        ]
-    }
+    one = _rule("has(self.registry) != has(self.object)", "must hold exactly one of registry and object")
+    return source | {"x-kubernetes-validations": [one]}
 
 
 def _selector() -> _Schema:
@@ -167,11 +161,10 @@ def _selector() -> _Schema:
             "pattern": reading.LABEL_VALUE,
         },
         "x-kubernetes-validations": [
-            {
-                "rule": f"self.all(key, size(key) <= {reading.LABEL_KEY_MAX} && "
-                f"key.matches(r'{reading.LABEL_KEY}'))",
-                "message": "must have label names as keys",
-            }
+            _rule(
+                f"self.all(key, size(key) <= {reading.LABEL_KEY_MAX} && key.matches(r'{reading.LABEL_KEY}'))",
+                "must have label names as keys",
+            )
         ],
     }
     return _object(
@@ -200,7 +193,7 @@ def _status() -> _Schema:
             },
             "digest": {"description": "Digest (sha256) of the module that is in the mesh.", "type": "string"},
             "image": {
-                "description": "Image that the module in the mesh came from, pinned by its manifest's digest.",
+                "description": "Image that the module in the mesh came from, pinned by its manifest.",
                 "type": "string",
             },
             "conditions": _conditions(),
@@ -256,7 +249,15 @@ def _object(description: str, properties: dict[str, _Schema], required: list[str
 
 def _text(description: str, rule: reading.Text, *, nullable: bool = False) -> _Schema:
     schema: _Schema = {"description": description, "type": "string", "maxLength": rule.most}
-    if nullable:
-        # A blank optional field is absent, so the pattern must let "" through.
-        return schema | {"nullable": True} | ({"pattern": f"^$|{rule.pattern}"} if rule.pattern else {})
-    return schema | {"minLength": 1} | ({"pattern": rule.pattern} if rule.pattern else {})
+    # A blank optional field is absent, so the rule lets "" through.
+    schema |= {"nullable": True} if nullable else {"minLength": 1}
+    if not rule.pattern:
+        return schema
+    blank = "self == '' || " if nullable else ""
+    return schema | {
+        "x-kubernetes-validations": [_rule(f"{blank}self.matches(r'{rule.pattern}')", rule.rule)]
+    }
+
+
+def _rule(cel: str, message: str) -> dict[str, str]:
+    return {"rule": cel, "message": message}

@@ -1,5 +1,4 @@
-"""Reads an untyped object and collects what is wrong with it, field by field, instead of ending at the first
-fault.
+"""Reads an untyped object and collects all that is wrong with it, field by field.
 
 The rules of single values (``Text`` and the bounds below) are shared with the CRD's schema. Nothing here
 knows AutoWasm's fields.
@@ -69,7 +68,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A mapping being read. All nodes of an object share ``faults``; ``broken``: its fault is said already."""
+    """A mapping being read. Nodes of an object share ``faults``; ``broken``: its fault is said already."""
 
     value: Any
     path: str
@@ -180,7 +179,7 @@ def _text_fault(found: Any, rule: Text) -> str:
 
 def _matches(pattern: str, text: str) -> bool:
     # Python's $ also matches before a final line feed; the API server's does not.
-    return re.match(pattern, text) is not None and not text.endswith("\n")
+    return re.match(pattern, text, re.ASCII) is not None and not text.endswith("\n")
 
 
 def _is_whole(value: Any) -> bool:

@@ -1,0 +1,1 @@
+"""Where modules are kept on disk."""

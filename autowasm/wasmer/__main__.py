@@ -1,0 +1,5 @@
+"""``python -m autowasm.wasmer``."""
+
+from autowasm.wasmer.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""Asks one other program for one module: a peer (open) or a controller (with a token). Bounded and verified.
+
+What comes back is the bytes of exactly that digest, or an error that says what to do: ``Final`` where the
+source does not know the module, ``Retry`` for everything else. Redirects are not followed: a token goes to
+nobody but its addressee.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx2
+
+from autowasm import errors, limits
+from autowasm.digest import Digest
+
+HOP_HEADER: Final = "x-autowasm-hop"
+"""Marks a question from wasmer to wasmer: it is answered from the own store, or not at all."""
+
+PROBE_SECONDS: Final = 0.5
+"""How long a peer may take to say whether it has a module: what a dead peer costs a fill at most."""
+
+IDLE_SECONDS: Final = 5.0
+"""Time-out of the connection, and of each silence in a transfer."""
+
+TRANSFER_SECONDS: Final = 120.0
+"""Time-out of a whole transfer: the largest module at some 2 MiB/s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a module may be asked for. ``headers`` may hold a token: they are never shown."""
+
+    side: errors.Side
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+async def has(http: httpx2.AsyncClient, source: Source) -> bool:
+    """Whether the source has the module now; one that does not answer in time has not."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            answer = await http.head(source.url, headers=dict(source.headers), follow_redirects=False)
+    except (httpx2.HTTPError, TimeoutError):
+        return False
+    return answer.status_code == 200
+
+
+async def module(http: httpx2.AsyncClient, source: Source, digest: Digest) -> bytes:
+    """The module's bytes, verified.
+
+    Raises:
+        errors.Final: reason NotFound, the source does not know it.
+        errors.Retry: reasons Unreachable, Unauthorized, Forbidden, Fault, TooLarge, DigestMismatch.
+    """
+    try:
+        async with asyncio.timeout(TRANSFER_SECONDS):
+            data = await _transfer(http, source)
+    except TimeoutError as error:
+        raise _retry(source, "Unreachable", f"not done within {TRANSFER_SECONDS:g} s") from error
+    except httpx2.HTTPError as error:
+        raise _retry(source, "Unreachable", f"{type(error).__name__}: {error}") from error
+    found = Digest.of(data)
+    if found != digest:
+        raise _retry(source, "DigestMismatch", f"must have digest {digest.short}, found {found.short}")
+    return data
+
+
+async def _transfer(http: httpx2.AsyncClient, source: Source) -> bytes:
+    data = bytearray()
+    headers = dict(source.headers)
+    async with http.stream(
+        "GET", source.url, headers=headers, timeout=IDLE_SECONDS, follow_redirects=False
+    ) as answer:
+        _judge(source, answer.status_code)
+        async for chunk in answer.aiter_bytes():
+            data += chunk
+            if len(data) > limits.MODULE_BYTES:
+                raise _retry(source, "TooLarge", f"must have at most {limits.MODULE_BYTES} bytes")
+    return bytes(data)
+
+
+# What an answer other than 200 means, where it means something of its own.
+_REASONS: Final = {401: "Unauthorized", 403: "Forbidden"}
+
+
+def _judge(source: Source, status: int) -> None:
+    if status == 404:
+        raise errors.Final(f"GET {source.url}: not known there", side=source.side, reason="NotFound")
+    if status != 200:
+        raise _retry(source, _REASONS.get(status, "Fault"), f"must answer 200, found {status}")
+
+
+def _retry(source: Source, reason: str, what: str) -> errors.Retry:
+    return errors.Retry(f"GET {source.url}: {what}", side=source.side, reason=reason)
