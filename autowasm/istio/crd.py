@@ -44,7 +44,6 @@ def crd() -> dict[str, Any]:
                 "plural": names.PLURAL,
                 "singular": names.SINGULAR,
                 "shortNames": [names.SHORT],
-                "categories": ["istio-io"],
             },
             "scope": "Namespaced",
             "versions": [_version()],

@@ -105,7 +105,7 @@ class Node:
             if required and not self.broken:
                 self.fault(key, "is required")
             return ""
-        fault = _text_fault(found, rule)
+        fault = judge(found, rule)
         if fault:
             self.fault(key, fault)
             return ""
@@ -167,7 +167,8 @@ class Node:
         return ".".join(part for part in (self.path, key) if part)
 
 
-def _text_fault(found: Any, rule: Text) -> str:
+def judge(found: Any, rule: Text) -> str:
+    """What is wrong with a value by a rule, "" where nothing is."""
     if not isinstance(found, str):
         return f"must be a string, found {_kind(found)}{_quote_hint(found)}"
     if len(found) > rule.most:

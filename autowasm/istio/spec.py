@@ -109,10 +109,13 @@ def _filter(node: reading.Node) -> Filter:
 def _source(node: reading.Node) -> RegistrySource | ObjectSource:
     given = [key for key in ("registry", "object") if node.get(key) is not None]
     if len(given) != 1 and not node.broken:
-        node.fault(
-            "", f"must hold exactly one of registry and object, found {' and '.join(given) or 'neither'}"
-        )
-        return RegistrySource("")
-    if given == ["object"]:
-        return ObjectSource(node.mapping("object", ("url",)).text("url", reading.URL, required=True))
-    return RegistrySource(node.mapping("registry", ("image",)).text("image", reading.IMAGE, required=True))
+        found = " and ".join(given) or "neither"
+        node.fault("", f"must hold exactly one of registry and object, found {found}")
+    # Both are read where both are given: each has faults of its own.
+    source: RegistrySource | ObjectSource = RegistrySource("")
+    if "object" in given:
+        source = ObjectSource(node.mapping("object", ("url",)).text("url", reading.URL, required=True))
+    if "registry" in given:
+        image = node.mapping("registry", ("image",)).text("image", reading.IMAGE, required=True)
+        source = RegistrySource(image)
+    return source
