@@ -70,29 +70,25 @@ def _build(program: GoProgram, target: Path, go: golang.Go, emit: events.Emit) -
     phase = f"build {program.name}"
     emit(events.PhaseStarted(phase, f"{program.version}{usual}", last))
     began = time.monotonic()
-    for stale in target.parent.glob(f".{program.name}.*.tmp"):
-        stale.unlink(missing_ok=True)  # we hold the lock, so its builder is dead
-    temporary = target.with_name(f".{program.name}.{time.time_ns()}.tmp")
-    try:
-        _compile(program, go, temporary)
+    with cache.scratch(target) as scratch:
+        _compile(program, go, scratch / program.name, target)
         with cache.writing():
-            cache.publish(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+            cache.publish(scratch / program.name, target)
     took = time.monotonic() - began
     emit(events.PhaseEnded(phase, took, program.version))
     history.remember(program.name, took)
     return took
 
 
-def _compile(program: GoProgram, go: golang.Go, output: Path) -> None:
+def _compile(program: GoProgram, go: golang.Go, output: Path, target: Path) -> None:
     commands.run(
         commands.Command(
             what=f"{program.name}: build of {program.package} with {go}",
             argv=[str(go.path), *arguments(program, output)],
             cwd=golang.MODULE,
-            log=output.with_name(f"{program.name}.log"),
-            env=go.environment(),
+            log=target.with_name(f"{program.name}.log"),
+            scratch=output.parent,
+            env={**go.environment(), "GOTMPDIR": str(output.parent)},  # beside the cache: /tmp may be small
             timeout=_BUILD_SECONDS,
         )
     )

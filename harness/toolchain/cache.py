@@ -11,6 +11,8 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,13 +109,32 @@ def _owner(handle: int) -> str:
         return "another process"  # it has the lock, and has not yet written who it is
 
 
+@contextlib.contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` to make it in, which goes at the end. Only for who holds the lock of ``path``.
+
+    What dead runs left is removed first.
+    """
+    folder(path.parent)
+    for stale in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(stale, ignore_errors=True)
+    made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    folder(made)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file so that it is whole or absent, after a crash too. Raises Lacking."""
     folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing():
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
         try:
-            temporary.write_bytes(data)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
             temporary.chmod(mode)
             publish(temporary, path)
         finally:

@@ -45,12 +45,16 @@ _FAULTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: what it is for (begins messages), its argv, folder, environment and time-out in seconds."""
+    """A command: what it is for (begins messages), its argv, folder, environment and time-out in seconds.
+
+    ``scratch`` is a folder that it writes to; the folder goes where the command fails or is ended.
+    """
 
     what: str
     argv: Sequence[str]
     cwd: Path
     log: Path
+    scratch: Path
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     timeout: float = 3600.0
 
@@ -61,12 +65,12 @@ def run(command: Command) -> None:
     Raises Lacking, with the last lines of the output, where it fails, cannot start or takes too long.
     """
     cache.folder(command.log.parent)
-    leashed = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()), *command.argv]
+    leashed = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()), str(command.scratch)]
     with cache.writing():
         output = command.log.open("wb")
     with output:
         process = subprocess.Popen(
-            leashed,
+            [*leashed, *command.argv],
             cwd=command.cwd,
             env=dict(command.env),
             stdin=subprocess.DEVNULL,

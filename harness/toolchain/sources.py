@@ -49,13 +49,14 @@ def _folder(emit: events.Emit) -> Path:
     """The module's own folder: `go` downloads it unless it has it."""
     go = golang.ensure(emit)
     log = cache.root() / "sources" / "download.log"
-    with cache.locked(log, what=f"downloads {ISTIO_MODULE}"):
+    with cache.locked(log, what=f"downloads {ISTIO_MODULE}"), cache.scratch(log) as scratch:
         commands.run(
             commands.Command(
                 what=f"istio: download of {ISTIO_MODULE} {istio_version()}",
                 argv=[str(go.path), "mod", "download", "-json", ISTIO_MODULE],
                 cwd=golang.MODULE,
                 log=log,
+                scratch=scratch,
                 env=go.environment(),
                 timeout=_DOWNLOAD_SECONDS,
             )
