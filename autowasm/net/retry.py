@@ -1,0 +1,75 @@
+"""Tries that end: ``errors.Retry`` is tried again after a growing, jittered wait, all else goes through."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import tenacity
+
+from autowasm import errors, limits
+
+_LOG: Final = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a caller persists: ``tries`` in all, waits in seconds between 0 and a doubling bound."""
+
+    tries: int = limits.REQUEST_TRIES
+    base: float = limits.REQUEST_BACKOFF_BASE_SECONDS
+    ceiling: float = limits.REQUEST_BACKOFF_MAX_SECONDS
+
+
+async def persist(attempt: Callable[[], Awaitable[T]], patience: Patience) -> T:
+    """Call until it succeeds, fails for good, or patience ends.
+
+    A server that asks for a longer wait than ``ceiling`` is left to the caller at once.
+
+    Raises:
+        errors.Retry: the last one, its message saying how many tries there were.
+        errors.Final: as raised by ``attempt``.
+    """
+    tries = tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_attempt(patience.tries),
+        retry=tenacity.retry_if_exception(lambda error: _worth_it(error, patience)),
+        wait=lambda state: _wait(state, patience),
+        before_sleep=_log,
+        reraise=True,
+    )
+    try:
+        return await tries(attempt)
+    except errors.Retry as error:
+        made = tries.statistics.get("attempt_number", 1)
+        if made == 1:
+            raise
+        raise errors.Retry(
+            f"{error.message}, tried {made} times",
+            side=error.side,
+            reason=error.reason,
+            remedy=error.remedy,
+            after=error.after,
+        ) from error
+
+
+def _worth_it(error: BaseException, patience: Patience) -> bool:
+    return isinstance(error, errors.Retry) and (error.after or 0) <= patience.ceiling
+
+
+def _wait(state: tenacity.RetryCallState, patience: Patience) -> float:
+    jittered = tenacity.wait_random_exponential(multiplier=patience.base, max=patience.ceiling)(state)
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, errors.Retry) else None
+    return max(jittered, asked or 0.0)
+
+
+def _log(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _LOG.info(
+        "request will be tried again",
+        extra={"error": str(error), "attempt": state.attempt_number, "wait_seconds": state.upcoming_sleep},
+    )

@@ -1,0 +1,155 @@
+"""From the bytes of a layer or a download to the module in them, in bounded memory and by their own look.
+
+    bytes ::= wasm | gzip(bytes, once) | tar with plugin.wasm
+
+Fed in pieces, so that a download is unpacked while it runs: at any time no more is held than the module so
+far. What was announced (media type, file name, header sizes) counts for nothing here.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import Final, Protocol
+
+from autowasm import limits
+from autowasm.oci import blame, tar
+
+WASM: Final = b"\0asm"
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_MAGIC_BYTES: Final = 4
+_PIECE: Final = (
+    1024 * 1024
+)  # what one step of decompression may yield: the bound of the memory beside the module
+
+
+class _Stage(Protocol):
+    """One step of the way; ``done`` once nothing that may follow matters."""
+
+    @property
+    def done(self) -> bool: ...
+
+    def feed(self, data: bytes) -> None: ...
+
+    def finish(self) -> bytes: ...
+
+
+class Unpacker:
+    """Fed with the stream in pieces of any length; knows a form by its first bytes."""
+
+    def __init__(self, origin: blame.Origin, *, packed: bool = False) -> None:
+        self._origin = origin
+        self._packed = packed  # inside gzip already
+        self._head = bytearray()
+        self._stage: _Stage | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that may follow matters."""
+        return self._stage is not None and self._stage.done
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            errors.Final: reason NoModule: they are of no known form, or broken; TooLarge: beyond a cap.
+        """
+        if self._stage is None:
+            self._head += data
+            self._stage = self._open()
+            if self._stage is None:
+                return
+            data = bytes(self._head)
+            self._head.clear()
+        if not self._stage.done:
+            self._stage.feed(data)
+
+    def finish(self) -> bytes:
+        """The module, at the end of the stream.
+
+        Raises:
+            errors.Final: reason NoModule: there is none, or the stream is cut off.
+        """
+        if self._stage is None:
+            raise self._unknown()
+        return self._stage.finish()
+
+    def _open(self) -> _Stage | None:
+        """The stage for what these first bytes are, None while they are too few to say."""
+        head = bytes(self._head[: tar.BLOCK])
+        if len(head) < _MAGIC_BYTES:
+            return None
+        if head.startswith(WASM):
+            return _Whole(self._origin)
+        if head.startswith(_GZIP):
+            if self._packed:
+                raise self._origin.no_module("gzip must hold wasm or a tar, found gzip again")
+            return _Gunzip(self._origin)
+        if head.startswith(_ZSTD):
+            raise self._origin.no_module("must be wasm, gzip or a tar, found zstd")
+        if len(head) == tar.BLOCK and not tar.is_header(head):
+            raise self._unknown()
+        return tar.Finder(self._origin) if len(head) == tar.BLOCK else None
+
+    def _unknown(self) -> Exception:
+        found = ascii(bytes(self._head[:8]))[1:]
+        return self._origin.no_module(f"must be wasm, gzip or a tar, begins with {found}")
+
+
+class _Whole:
+    """Bare Wasm: everything to the end is the module."""
+
+    def __init__(self, origin: blame.Origin) -> None:
+        self._origin = origin
+        self._bytes = io.BytesIO()
+        self.done = False
+
+    def feed(self, data: bytes) -> None:
+        if self._bytes.tell() + len(data) > limits.MODULE_BYTES:
+            raise self._origin.too_large(f"the module must have at most {limits.MODULE_BYTES} bytes")
+        self._bytes.write(data)
+
+    def finish(self) -> bytes:
+        return self._bytes.getvalue()  # shares the buffer, does not copy it
+
+
+class _Gunzip:
+    """gzip (RFC 1952), also of several members, as pigz and eStargz write it."""
+
+    def __init__(self, origin: blame.Origin) -> None:
+        self._origin = origin
+        self._inner = Unpacker(origin, packed=True)
+        self._member = zlib.decompressobj(wbits=31)
+        self._total = 0
+
+    @property
+    def done(self) -> bool:
+        return self._inner.done
+
+    def feed(self, data: bytes) -> None:
+        while data and not self.done:
+            if self._member.eof:
+                data = data.lstrip(b"\0")  # padding between or after members
+                if not data:
+                    return
+                self._member = zlib.decompressobj(wbits=31)
+            data = self._step(data)
+
+    def finish(self) -> bytes:
+        if not self.done and not self._member.eof:
+            raise self._origin.no_module("gzip must be whole, it is cut off")
+        return self._inner.finish()
+
+    def _step(self, data: bytes) -> bytes:
+        """Decompress one piece and return what is left of the data."""
+        try:
+            piece = self._member.decompress(data, _PIECE)
+        except zlib.error as error:
+            raise self._origin.no_module(f"gzip must be sound, it is not: {error}") from error
+        self._total += len(piece)
+        if self._total > limits.UNPACKED_BYTES:
+            raise self._origin.too_large(f"must unpack to at most {limits.UNPACKED_BYTES} bytes")
+        if piece:
+            self._inner.feed(piece)
+        return self._member.unused_data or self._member.unconsumed_tail

@@ -1,0 +1,1 @@
+"""Where modules come from: OCI registries (distribution spec) and object URLs."""

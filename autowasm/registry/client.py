@@ -1,0 +1,136 @@
+"""The client of the OCI distribution spec: resolve a reference, pull a module, push one.
+
+Bytes are checked against digest and size while they are read; nothing unverified is returned. One client
+serves many callers at once and keeps their credentials apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx2
+
+from autowasm import errors, limits
+from autowasm.digest import Digest
+from autowasm.net import retry
+from autowasm.oci import artifact, layouts, manifest
+from autowasm.oci.reference import Reference
+from autowasm.registry import download, upload
+from autowasm.registry.auth import Access
+from autowasm.registry.credentials import Credentials
+from autowasm.registry.exchange import Exchange
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A verified module. ``manifest`` is the digest that the reference stands for, be it an index's."""
+
+    module: bytes
+    module_digest: Digest
+    manifest: Digest
+    layout: str
+
+
+class Registry:
+    """Talks to registries.
+
+    Args:
+        http: the client to use; the caller closes it.
+        plain_http: whether to use http for every registry; those on this host are asked so in any case.
+        patience: how long a request is tried again.
+    """
+
+    def __init__(
+        self, http: httpx2.AsyncClient, *, plain_http: bool = False, patience: retry.Patience | None = None
+    ) -> None:
+        self._exchange = Exchange(http)
+        self._plain_http = plain_http
+        self._patience = patience or retry.Patience()
+
+    async def resolve(self, ref: Reference, credentials: Credentials | None) -> Digest:
+        """The digest of the manifest that a reference stands for now, at the cost of one HEAD.
+
+        Raises:
+            errors.Retry, errors.Final: side "registry".
+        """
+        access = self._access(ref, credentials)
+        return await retry.persist(lambda: download.resolve(self._exchange, access), self._patience)
+
+    async def pull(self, ref: Reference, credentials: Credentials | None) -> Pulled:
+        """The module that a reference stands for now: its manifest and the one blob that holds it are read.
+
+        Raises:
+            errors.Retry, errors.Final: side "registry".
+        """
+        access = self._access(ref, credentials)
+        top = await self._manifest(access, ref.selector)
+        if isinstance(top.document, manifest.Manifest):
+            module, layout = await self._module(access, top.document)
+        else:
+            module, layout = await self._from_index(access, top.document)
+        return Pulled(module, await asyncio.to_thread(Digest.of, module), top.digest, layout)
+
+    async def push(
+        self,
+        ref: Reference,
+        module: bytes,
+        credentials: Credentials | None,
+        *,
+        shape: Callable[[bytes], artifact.Artifact] = artifact.image,
+    ) -> Digest:
+        """Store a module under a reference and return the digest of the manifest that the registry stored.
+
+        Args:
+            ref: where to; with a digest in it, the manifest must come out as that.
+            module: the bytes of the .wasm file.
+            credentials: who pushes.
+            shape: one of ``artifact.FORMATS``.
+
+        Raises:
+            errors.Usage: ``ref`` has another digest than the manifest.
+            errors.Retry, errors.Final: side "registry".
+        """
+        made = await asyncio.to_thread(shape, module)
+        if ref.digest not in (None, made.digest):
+            raise errors.Usage(f"reference {str(ref)!r}: must have the digest of the manifest, {made.digest}")
+        access = self._access(ref, credentials, push=True)
+        for blob in made.blobs:
+            await self._persist(upload.send_blob, access, blob)
+        return await self._persist(upload.send_manifest, access, made)
+
+    async def _from_index(self, access: Access, index: manifest.Index) -> tuple[bytes, str]:
+        """The module of the first manifest that holds one."""
+        missing: errors.Final | None = None
+        for item in layouts.candidates(index)[: limits.INDEX_TRIES]:
+            stored = await self._manifest(access, str(item.digest))
+            if not isinstance(stored.document, manifest.Manifest):
+                continue  # an index that called itself an image
+            try:
+                return await self._module(access, stored.document)
+            except errors.Final as error:
+                if error.reason != "NoModule":
+                    raise
+                missing = missing or error
+        raise missing or layouts.empty(index)
+
+    async def _manifest(self, access: Access, selector: str) -> download.Stored:
+        return await self._persist(download.fetch_manifest, access, selector)
+
+    async def _module(self, access: Access, image: manifest.Manifest) -> tuple[bytes, str]:
+        found = layouts.choose(image)
+        return await self._persist(download.fetch_module, access, found.layer), found.layout
+
+    async def _persist(
+        self, step: Callable[[Exchange, Access, A], Awaitable[T]], access: Access, item: A
+    ) -> T:
+        return await retry.persist(lambda: step(self._exchange, access, item), self._patience)
+
+    def _access(self, ref: Reference, credentials: Credentials | None, *, push: bool = False) -> Access:
+        scheme = "http" if self._plain_http or ref.plain_http else "https"
+        return Access(ref, credentials, scheme, push)

@@ -1,0 +1,96 @@
+"""One exchange with a registry: sent with the authorization known, challenged once, its failure named.
+
+Credentials go to the registry's own origin and to nobody else: not to where it redirects, not to where it
+lets upload, not to a stranger who asks for them after a redirect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx2
+
+from autowasm.net import failures
+from autowasm.oci import challenge
+from autowasm.registry import auth, body
+
+_PIECE: Final = 256 * 1024  # of an upload: the write time-out counts for each
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request and the statuses that are an answer to it. ``content`` None means that it has no body."""
+
+    method: str
+    url: httpx2.URL
+    answers: tuple[int, ...] = (200,)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+    @property
+    def ask(self) -> failures.Ask:
+        """The call for messages."""
+        return failures.Ask("registry", self.method, str(self.url))
+
+
+class Exchange:
+    """Sends calls for accesses."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+        self._authorizer = auth.Authorizer(http)
+
+    @asynccontextmanager
+    async def open(self, call: Call, access: auth.Access) -> AsyncIterator[httpx2.Response]:
+        """The answer, its body not read yet.
+
+        Raises:
+            errors.Error: also for what goes wrong while the caller reads the body.
+        """
+        try:
+            response = await self._authorized(call, access)
+            try:
+                if response.status_code not in call.answers:
+                    said = await body.beginning(response)
+                    told = auth.told(access, response.status_code, said)
+                    raise failures.of_status(call.ask, response, *told)
+                yield response
+            finally:
+                await response.aclose()
+        except failures.FOREIGN as error:
+            raise failures.of_exception(call.ask, error) from error
+
+    async def _authorized(self, call: Call, access: auth.Access) -> httpx2.Response:
+        own = call.url.origin == access.api.origin
+        response = await self._send(call, self._authorizer.known(access) if own else None)
+        if response.status_code != 401 or response.url.origin != access.api.origin:
+            return response
+        challenges = challenge.parse(response.headers.get_list("www-authenticate"))
+        answer = await self._authorizer.answer(access, challenges)
+        if answer is None:
+            return response
+        await body.beginning(response)  # read, so that the connection serves again
+        await response.aclose()
+        return await self._send(call, answer)
+
+    async def _send(self, call: Call, authorization: str | None) -> httpx2.Response:
+        headers = dict(call.headers)
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        if call.content is not None:
+            headers["Content-Length"] = str(len(call.content))
+        content = None if call.content is None else _pieces(call.content)
+        request = self._http.build_request(call.method, call.url, headers=headers, content=content)
+        # The library drops Authorization where a redirect leaves the origin. Writes are not redirected: the
+        # spec has Location in the answer for that.
+        follow = call.method in ("GET", "HEAD")
+        return await self._http.send(request, stream=True, follow_redirects=follow)
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    view = memoryview(content)
+    for at in range(0, len(view), _PIECE):
+        yield bytes(view[at : at + _PIECE])

@@ -1,0 +1,5 @@
+"""``python -m autowasm.wasmc``."""
+
+from autowasm.wasmc.cli import main
+
+main()

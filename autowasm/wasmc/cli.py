@@ -1,0 +1,90 @@
+"""The ``wasmc`` program: one command a file, loaded when it is called, and the way errors end it.
+
+0    done
+1    refused or failed on the other side
+2    bad input
+130  interrupted
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+from autowasm import errors
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    module: str
+    summary: str  # here, so that --help loads no command
+
+
+_COMMANDS: Final = {
+    "push": _Row("autowasm.wasmc.push", "Check a module and store it in an OCI registry."),
+    "pull": _Row("autowasm.wasmc.pull", "Fetch the module that a reference stands for."),
+    "check": _Row("autowasm.wasmc.check", "Say whether Envoy would load a module, and why not."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name].module).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="autowasm", prog_name="wasmc")
+def wasmc() -> None:
+    """Store Proxy-Wasm modules in OCI registries, and fetch them back.
+
+    \b
+    Examples:
+      wasmc push registry.example.com/filters/hello:v1 -f hello.wasm
+      wasmc pull registry.example.com/filters/hello:v1
+      wasmc check hello.wasm
+
+    Credentials come from Docker's config.json. Exit codes: 0 done, 1 refused or failed on the other side,
+    2 bad input.
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+
+
+def main() -> None:
+    """Run the program and end the process with its exit code."""
+    try:
+        code = wasmc(standalone_mode=False)
+    except errors.Error as error:
+        code = _fail(str(error), error.remedy, 2 if isinstance(error, errors.Usage) else 1)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "wasmc"
+        code = _fail(error.format_message(), f"See {path} --help.", 2)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), "", 1)
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    sys.exit(code)
+
+
+def _fail(message: str, remedy: str, code: int) -> int:
+    click.echo(f"error: {message.removeprefix('usage: ')}", err=True)
+    if remedy:
+        click.echo(f"hint: {remedy}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

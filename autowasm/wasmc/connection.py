@@ -1,0 +1,83 @@
+"""How a command reaches a registry: its options, and the client that follows from them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from autowasm import errors, limits
+from autowasm.net import session
+from autowasm.oci.reference import Reference
+from autowasm.registry import client, credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the user said about reaching registries."""
+
+    username: str | None
+    password_stdin: bool
+    plain_http: bool
+    ca_file: str | None
+
+    def credentials(self, reference: Reference) -> credentials.Credentials | None:
+        """Those given, else those of Docker's config.json, else None.
+
+        Raises:
+            errors.Usage: half of them are given, or the file is broken.
+        """
+        if (self.username is not None) != self.password_stdin:
+            raise errors.Usage("credentials: must be --username and --password-stdin, only one is given")
+        if self.username is not None:
+            return credentials.Credentials(self.username, sys.stdin.read().rstrip("\r\n"))
+        return credentials.from_docker_config(f"{reference.registry}/{reference.repository}")
+
+    @asynccontextmanager
+    async def registry(self) -> AsyncIterator[client.Registry]:
+        """A client for registries, closed at the end."""
+        async with session.client(timeout=limits.PULL_TIMEOUT_SECONDS, ca_file=self.ca_file) as http:
+            yield client.Registry(http, plain_http=self.plain_http)
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a connection; it receives one value, ``connection``."""
+
+    @click.option("--username", envvar="WASMC_USERNAME", show_envvar=True, help="Who to log in as.")
+    @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+    @click.option(
+        "--plain-http",
+        envvar="WASMC_PLAIN_HTTP",
+        show_envvar=True,
+        is_flag=True,
+        help="Speak http. Registries on this host are asked so without it.",
+    )
+    @click.option(
+        "--ca-file",
+        envvar="WASMC_CA_FILE",
+        show_envvar=True,
+        metavar="PEM",
+        help="Authorities to trust beside the system's.",
+    )
+    @functools.wraps(command)
+    def wrapped(
+        username: str | None, password_stdin: bool, plain_http: bool, ca_file: str | None, **rest: Any
+    ) -> None:
+        command(connection=Connection(username, password_stdin, plain_http, ca_file), **rest)
+
+    return wrapped
+
+
+class ReferenceType(click.ParamType[Reference]):
+    """A reference to an image on a command line."""
+
+    name = "reference"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Reference:  # noqa: ARG002
+        """Read it. Raises errors.Usage."""
+        return value if isinstance(value, Reference) else Reference.parse(value)

@@ -1,0 +1,61 @@
+"""Files of modules: read within the cap, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from autowasm import errors, limits
+
+
+def read(file: Path, cap: int = limits.MODULE_BYTES) -> bytes:
+    """The bytes of a file. Raises errors.Usage where it cannot be read or is larger than ``cap`` bytes."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(cap + 1)
+    except OSError as error:
+        raise errors.Usage(f"file {str(file)!r}: must be readable: {error.strerror}") from error
+    if len(data) > cap:
+        raise errors.Usage(f"file {str(file)!r}: must have at most {cap} bytes, has {file.stat().st_size}")
+    return data
+
+
+def check_target(file: Path) -> Path:
+    """The absolute path of a file to be. Raises errors.Usage where it could not be written."""
+    target = file.absolute()
+    if not target.parent.is_dir():
+        raise errors.Usage(f"output {str(file)!r}: must be in a folder that is there")
+    if target.is_dir():
+        raise errors.Usage(f"output {str(file)!r}: must be a file, is a folder")
+    return target
+
+
+def write(target: Path, data: bytes) -> None:
+    """Replace a file in one step: whoever looks, and whatever dies, sees the old or the new bytes.
+
+    Raises:
+        errors.Usage: the folder cannot be written, or is full.
+    """
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        try:
+            with draft.open("xb") as stream:  # its mode follows the umask, which a temporary file's would not
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(target)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        _sync(target.parent)
+    except OSError as error:
+        raise errors.Usage(f"output {str(target)!r}: must be writable: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

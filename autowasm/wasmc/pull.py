@@ -1,0 +1,57 @@
+"""``wasmc pull``: fetch a module from a registry into a file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from autowasm.oci.reference import Reference
+from autowasm.registry import client
+from autowasm.wasmc import connection as connections
+from autowasm.wasmc import files, output
+
+
+@click.command()
+@click.argument("reference", metavar="REF", type=connections.ReferenceType())
+@click.option(
+    "-o",
+    "--out",
+    default="filter.wasm",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The file to write.",
+)
+@connections.options
+@output.option
+def command(connection: connections.Connection, reference: Reference, out: Path, form: str) -> None:
+    """Fetch the module that a reference stands for, whatever layout its image has.
+
+    \b
+    Examples:
+      wasmc pull registry.example.com/filters/hello:v1
+      wasmc pull registry.example.com/filters/hello:v1 -o hello.wasm --output json
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    output.show(pull(connection, reference, out), form)
+
+
+def pull(connection: connections.Connection, reference: Reference, out: Path) -> output.Fetched:
+    """Fetch and write.
+
+    Raises:
+        errors.Usage: the file or the credentials cannot be used.
+        errors.Final, errors.Retry: side "registry".
+    """
+    target = files.check_target(out)
+    pulled = asyncio.run(_fetch(connection, reference))
+    files.write(target, pulled.module)
+    return output.Fetched(
+        reference, pulled.manifest, pulled.module_digest, len(pulled.module), pulled.layout, target
+    )
+
+
+async def _fetch(connection: connections.Connection, reference: Reference) -> client.Pulled:
+    credentials = connection.credentials(reference)
+    async with connection.registry() as registry:
+        return await registry.pull(reference, credentials)
