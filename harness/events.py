@@ -46,6 +46,16 @@ class ScenarioStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step begins; ``index`` counts from 0."""
+
+    scenario: str
+    index: int
+    verb: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepEnded:
     """A step is over. ``where`` is file:line:col; ``why`` explains a failure in a few lines, ``detail`` a success."""
 
@@ -98,6 +108,7 @@ Event = (
     | PhaseEnded
     | Notice
     | ScenarioStarted
+    | StepStarted
     | StepEnded
     | CleanupEnded
     | ScenarioEnded

@@ -1,0 +1,258 @@
+"""``harness run``: scenarios against a mesh, with a report and an exit code that can be relied on.
+
+For ``local`` the command starts itself again inside namespaces of its own; the outer one only waits. What the
+user asked for is read and checked before that, so that a mistyped key costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from harness import events, run
+    from harness.mesh import Mesh
+    from harness.report.fan import Fan
+    from harness.scenario import model
+
+PASSED, FAILED, BAD_INPUT, MACHINE, INTERRUPTED = 0, 1, 2, 3, 130
+PROGRAMS: Final = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "istiod",
+    "registry",
+    "envoy",
+    "kubectl",
+)
+_SINCE: Final = "HARNESS_RUN_SINCE"  # when the outer command began, on the clock that all processes share
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The command line."""
+
+    paths: Sequence[Path]
+    mesh: Literal["local", "sim"] | None
+    keep: bool
+    list_only: bool
+    output: Literal["text", "json"]
+    junit: Path | None
+    artifacts: Path
+    fail_fast: bool
+    timeout_factor: float
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--mesh", type=click.Choice(["local", "sim"]), help="Where to run; else local, if it can run here."
+)
+@click.option("--keep", is_flag=True, help="Leave the mesh up after the run, until Ctrl-C.")
+@click.option("--list", "list_only", is_flag=True, help="Say what there is to run, and run nothing.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: one event a line.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write a JUnit XML file.")
+@click.option(
+    "--artifacts",
+    type=click.Path(path_type=Path),
+    default=Path("artifacts"),
+    help="Folder for what explains failures.  [default: artifacts]",
+)
+@click.option("--fail-fast", is_flag=True, help="End with the first scenario that fails.")
+@click.option(
+    "--timeout-factor",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="Stretches every time limit, for slow machines.",
+)
+def command(**given: Any) -> NoReturn:
+    r"""Run scenario files (or all *.yaml in folders; else those of scenarios/) against a mesh.
+
+    \b
+    Examples:
+      harness run
+      harness run scenarios/hello-world.yaml --mesh sim
+      harness run --junit junit.xml --artifacts /tmp/artifacts
+      harness run --list --output json
+
+    Exit codes: 0 all that ran passed, 1 something failed or nothing ran, 2 bad input, 3 the machine lacks
+    something or the mesh broke, 130 interrupted.
+    """
+    sys.exit(_command(Settings(**given)))
+
+
+def _command(settings: Settings) -> int:
+    from harness import run
+    from harness.commands import finding
+
+    scenarios, faults = finding.read(finding.files(settings.paths))
+    faults += run.preflight(scenarios, finding.Sources())
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        click.echo(f"{len(faults)} faults, nothing was run", err=True)
+        return BAD_INPUT
+    if settings.list_only:
+        _list(scenarios, settings)
+        return PASSED
+    try:
+        with _reports(settings) as emit:
+            return _on_a_mesh(scenarios, settings, emit)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _as_interrupt(*_signal: object) -> NoReturn:
+    """SIGTERM ends a run as Ctrl-C does: what was made is cleaned up."""
+    raise KeyboardInterrupt
+
+
+def _list(scenarios: Sequence[model.Scenario], settings: Settings) -> None:
+    if settings.output == "json":
+        fields = [
+            {
+                "name": s.name,
+                "file": s.file,
+                "claim": s.claim,
+                "requires": sorted(s.requires),
+                "labels": s.labels,
+            }
+            for s in scenarios
+        ]
+        click.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+        return
+    for scenario in scenarios:
+        click.echo(
+            f"{scenario.name}  ({scenario.file}; needs {', '.join(sorted(scenario.requires)) or 'nothing'})"
+        )
+        click.echo(f"  {scenario.claim}")
+
+
+@contextlib.contextmanager
+def _reports(settings: Settings) -> Iterator[Fan]:
+    from harness.report import console, fan, jsonl, junit
+
+    reports: list[events.Emit] = []
+    shown = None
+    if settings.output == "json":
+        reports.append(jsonl.Report(sys.stdout))
+    else:
+        from rich.console import Console
+
+        shown = console.Report(Console(highlight=False, emoji=False, markup=False))
+        reports.append(shown)
+    if settings.junit:
+        reports.append(junit.Report(settings.junit))
+    try:
+        yield fan.Fan(reports)
+    finally:
+        if shown:
+            shown.close()
+
+
+def _on_a_mesh(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) -> int:
+    from harness import events
+    from harness.mesh import Broken
+
+    os.environ.setdefault(_SINCE, repr(time.monotonic()))
+    try:
+        on = _on_sim if _mesh_name(settings, emit) == "sim" else _on_local
+        return on(scenarios, settings, emit)
+    except Broken as broken:
+        emit(events.Notice(str(broken), "warning"))
+        return MACHINE
+
+
+def _mesh_name(settings: Settings, emit: events.Emit) -> str:
+    """The mesh to run on: what the user wants, else local, else (loudly) sim. Raises Lacking."""
+    from harness import doctor, events
+    from harness.meshes.local import namespaces
+    from harness.toolchain.lacking import Lacking
+
+    if settings.mesh == "sim" or namespaces.inside():
+        return settings.mesh or "local"
+    refusal = doctor.local_refusal()
+    if refusal is None:
+        return "local"
+    if settings.mesh == "local":
+        remedy = "`harness doctor` says what it needs and what is missing"
+        raise Lacking(f"the local mesh cannot run here: {refusal}", remedy=remedy)
+    emit(
+        events.Notice(
+            f"The local mesh cannot run here: {refusal}\n"
+            "Running on the simulator instead: no Envoy, no istiod, no Kubernetes takes part, and scenarios"
+            " that need them are skipped. `harness doctor` says what the local mesh needs.",
+            "warning",
+        )
+    )
+    return "sim"
+
+
+def _on_sim(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) -> int:
+    from harness.meshes.sim import Sim
+
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    with Sim() as mesh:
+        return _run(scenarios, mesh, settings, emit)
+
+
+def _on_local(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) -> int:
+    from harness.meshes import local
+    from harness.meshes.local import namespaces
+    from harness.toolchain import binaries
+
+    toolchain = binaries.ensure(PROGRAMS, emit)
+    if not namespaces.inside():
+        return namespaces.enter([sys.executable, "-m", "harness", *sys.argv[1:]], [])
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    with local.Local(toolchain, emit) as mesh:
+        return _run(scenarios, mesh, settings, emit)
+
+
+def _run(scenarios: Sequence[model.Scenario], mesh: Mesh, settings: Settings, emit: Fan) -> int:
+    from harness import run
+
+    ended = run.run(scenarios, mesh, emit, _options(settings, emit))
+    if settings.keep:
+        _keep(mesh, emit)
+    return PASSED if ended.passed and not ended.failed else FAILED
+
+
+def _options(settings: Settings, emit: Fan) -> run.Options:
+    from harness import run
+    from harness.commands import finding
+
+    stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    return run.Options(
+        sources=finding.Sources(),
+        artifacts=settings.artifacts / stamp,
+        patience=settings.timeout_factor,
+        fail_fast=settings.fail_fast,
+        phases=tuple(emit.phases),
+        since=float(os.environ[_SINCE]),
+    )
+
+
+def _keep(mesh: Mesh, emit: events.Emit) -> None:
+    from harness import events
+
+    lines = [f"The mesh {mesh.name} stays up until Ctrl-C.", *_ways_in(mesh.bindings)]
+    emit(events.Notice("\n".join(lines)))
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+
+
+def _ways_in(bindings: Mapping[str, str]) -> list[str]:
+    bound = [f"  {name} = {value}" for name, value in bindings.items()]
+    return ["Run something in it with `harness exec -- COMMAND`.", *bound]

@@ -1,0 +1,1 @@
+"""The scenario format: YAML text in, frozen values or faults with their positions out. Pure."""

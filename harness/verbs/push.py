@@ -1,0 +1,48 @@
+"""push: a module goes to a registry, as a user sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import Field
+
+from harness.mesh import PushWish
+from harness.scenario import values
+from harness.verbs.stage import Stage
+from harness.verbs.verb import Done, Verb
+
+
+class Credentials(values.Strict):
+    """What a registry asks for."""
+
+    user: str
+    password: str
+
+
+class Push(values.Strict):
+    """Push a module; ``as`` binds its reference, digest (the manifest's) and sha256 (the module's own)."""
+
+    module: str = Field(
+        description="A sample like good/hello-v1, or a .wasm or .wat file beside the scenario."
+    )
+    to: str = Field(description="The reference: registry, repository and tag.")
+    credentials: Credentials | None = None
+
+
+def _run(params: Push, stage: Stage) -> Done:
+    login = params.credentials
+    module = stage.sources.module(params.module, stage.scenario)
+    wish = PushWish(module, params.to, (login.user, login.password) if login else None)
+    pushed = stage.mesh.push(wish)
+    value = {"reference": pushed.reference, "digest": pushed.digest, "sha256": pushed.module_sha256}
+    return Done(f"{len(module)} bytes, sha256 {pushed.module_sha256[:12]}", value)
+
+
+def _words(args: Mapping[str, Any]) -> str:
+    return f"{args.get('module')} to {args.get('to')}"
+
+
+VERB: Final = Verb(
+    Push, _run, _words, outputs=frozenset({"reference", "digest", "sha256"}), reads={"module": "module"}
+)
