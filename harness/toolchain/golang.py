@@ -159,6 +159,15 @@ def _install_here() -> None:
             (scratch / "tree").rename(_home())
 
 
+def installer() -> str:
+    """The name of the way that ``installers`` would take first; empty where there is none. Starts nothing."""
+    if importlib.util.find_spec("pip"):
+        return "pip"
+    if shutil.which("uv"):
+        return "uv"
+    return "the pip of a throw-away venv" if importlib.util.find_spec("ensurepip") else ""
+
+
 def installers(scratch: Path) -> Iterator[list[str]]:
     """The ways to install a wheel: pip, uv (its environments have no pip), the pip of a throw-away venv."""
     if importlib.util.find_spec("pip"):

@@ -1,0 +1,25 @@
+"""Can a workload's network be made: a veth pair, and inbound traffic redirected by nftables?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from harness.doctor import namespaces, network_try
+from harness.doctor.finding import Finding
+
+_MODULES: Final = "sudo modprobe -a veth nf_tables nft_chain_nat nft_redir"
+
+
+def examine() -> Finding:
+    """Make them in new namespaces, which take them away again."""
+    said = "namespaces cannot be made"
+    for _, prefix in namespaces.ways():
+        if namespaces.attempt([*prefix, "true"]):
+            continue
+        said = namespaces.attempt([*prefix, sys.executable, "-P", str(Path(network_try.__file__))])
+        if not said:
+            return Finding("network", True, "a veth pair and an nftables redirect were made in a namespace")
+    remedy = "pip install 'autowasm[harness]'" if "ModuleNotFoundError" in said else _MODULES
+    return Finding("network", False, said, remedy)
