@@ -41,8 +41,12 @@ async def persist(attempt: Callable[[], Awaitable[T]], patience: Patience) -> T:
         before_sleep=_log,
         reraise=True,
     )
+
+    async def once() -> T:  # tenacity awaits coroutine functions only, callers may well have lambdas
+        return await attempt()
+
     try:
-        return await tries(attempt)
+        return await tries(once)
     except errors.Retry as error:
         made = tries.statistics.get("attempt_number", 1)
         if made == 1:

@@ -2,4 +2,4 @@
 
 from autowasm.wasmer.cli import main
 
-main()
+main(prog_name="wasmer")

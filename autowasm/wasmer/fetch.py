@@ -76,10 +76,11 @@ async def _transfer(http: httpx2.AsyncClient, source: Source) -> bytes:
         "GET", source.url, headers=headers, timeout=IDLE_SECONDS, follow_redirects=False
     ) as answer:
         _judge(source, answer.status_code)
+        # What is announced is judged before the first byte, what is not as it comes.
+        _judge_size(source, int(answer.headers.get("content-length", "0")))
         async for chunk in answer.aiter_bytes():
             data += chunk
-            if len(data) > limits.MODULE_BYTES:
-                raise _retry(source, "TooLarge", f"must have at most {limits.MODULE_BYTES} bytes")
+            _judge_size(source, len(data))
     return bytes(data)
 
 
@@ -92,6 +93,11 @@ def _judge(source: Source, status: int) -> None:
         raise errors.Final(f"GET {source.url}: not known there", side=source.side, reason="NotFound")
     if status != 200:
         raise _retry(source, _REASONS.get(status, "Fault"), f"must answer 200, found {status}")
+
+
+def _judge_size(source: Source, size: int) -> None:
+    if size > limits.MODULE_BYTES:
+        raise _retry(source, "TooLarge", f"must have at most {limits.MODULE_BYTES} bytes, found {size}")
 
 
 def _retry(source: Source, reason: str, what: str) -> errors.Retry:

@@ -1,0 +1,65 @@
+"""What an installation puts into a cluster."""
+
+import pytest
+
+from autowasm.istio import envoyfilter, install
+
+NAMESPACE = "mesh"
+
+
+def _all(kind):
+    objects = install.manifests(envoyfilter.Install(NAMESPACE))
+    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
+
+
+def test_parts_make_the_whole():
+    """The parts, one after the other, are the whole."""
+    where = envoyfilter.Install(NAMESPACE)
+    parts = [item for name in install.PARTS for item in install.part(name, where)]
+    assert parts == install.manifests(where)
+
+
+def test_namespaces():
+    """What is namespaced is in the namespace of the installation."""
+    for kind in ("ServiceAccount", "Service"):
+        assert {item["metadata"]["namespace"] for item in _all(kind).values()} == {NAMESPACE}
+
+
+def test_services():
+    """Sidecars find wasmer, and wasmers the controller, under names and ports that the EnvoyFilter holds."""
+    ports = {name: item["spec"]["ports"] for name, item in _all("Service").items()}
+    assert {name: [(port["name"], port["port"]) for port in found] for name, found in ports.items()} == {
+        "wasmer": [("http", 8081)],
+        "autowasm-controller": [("http", 8082)],
+    }
+
+
+def test_controller_rights():
+    """The controller may do this and no more: read Secrets by name only, AutoWasms without writing."""
+    rules = _all("ClusterRole")["autowasm-controller"]["rules"]
+    rights = {f"{rule['apiGroups'][0]}/{rule['resources'][0]}": set(rule["verbs"]) for rule in rules}
+    assert rights == {
+        "wasm.tcm.io/autowasms": {"get", "list", "watch"},
+        "wasm.tcm.io/autowasms/status": {"get", "patch", "update"},
+        "networking.istio.io/envoyfilters": {
+            *("get", "list", "watch"),
+            *("create", "patch", "update", "delete"),
+        },
+        "/secrets": {"get"},
+        "authentication.k8s.io/tokenreviews": {"create"},
+        "/events": {"create", "patch"},
+    }
+
+
+def test_only_the_controller_has_rights():
+    """The one binding names the controller's account; wasmer's is bound to nothing."""
+    (binding,) = _all("ClusterRoleBinding").values()
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": "autowasm-controller", "namespace": NAMESPACE}
+    ]
+
+
+@pytest.mark.parametrize("item", install.manifests(envoyfilter.Install()), ids=lambda item: item["kind"])
+def test_labels(item):
+    """Each object says what it belongs to."""
+    assert item["metadata"]["labels"]["app.kubernetes.io/part-of"] == "autowasm"
