@@ -1,0 +1,5 @@
+;; Exports the ABI's marker as a global: the host looks for a function.
+(module
+  (memory (export "memory") 1)
+  (global (export "proxy_abi_version_0_2_1") i32 (i32.const 0))
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024)))

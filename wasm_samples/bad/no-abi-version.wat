@@ -1,0 +1,5 @@
+;; Has no function that tells the ABI's version: a module for something else than a proxy.
+(module
+  (memory (export "memory") 1)
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))

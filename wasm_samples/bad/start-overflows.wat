@@ -1,0 +1,6 @@
+;; Calls itself in _initialize until the stack is full.
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func $again (export "_initialize") (call $again)))

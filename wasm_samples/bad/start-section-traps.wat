@@ -1,0 +1,7 @@
+;; Traps in its start section, while it is instantiated.
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func $main (unreachable))
+  (start $main))

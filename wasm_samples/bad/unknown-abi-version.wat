@@ -1,0 +1,5 @@
+;; Says that it is of an ABI that was drafted and never came.
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_3_0"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024)))

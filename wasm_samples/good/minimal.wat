@@ -1,0 +1,5 @@
+;; The least that a host accepts: the ABI's marker, a memory, an allocator. It sees nothing and changes nothing.
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024)))
