@@ -1,0 +1,1 @@
+"""The controller: it alone pulls modules, reads Secrets and writes EnvoyFilters and statuses."""

@@ -1,0 +1,75 @@
+"""The check of a stored module before deployment, in a thread, with the configuration that will be written.
+
+A check gives the same answer for the same module and configuration, so it is done once for each pair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Final
+
+from autowasm import errors
+from autowasm.abi import check
+from autowasm.abi.check import Configuration
+from autowasm.abi.findings import Report
+from autowasm.controller.metrics import Metrics
+from autowasm.controller.modules import Modules
+from autowasm.digest import Digest
+from autowasm.istio import envoyfilter
+from autowasm.istio.spec import Spec
+
+_REMEMBERED: Final = 512
+"""Reports kept: each is a few hundred bytes."""
+
+_AT_ONCE: Final = 2
+"""Checks at the same time: each may use a core and DRYRUN_MEMORY_BYTES."""
+
+# The least that the check runs from end to end: ABI marker, memory and allocator, nothing else.
+_SMALLEST: Final = bytes.fromhex(
+    "0061736d01000000"  # magic, version 1
+    "0109026000006001"
+    "7f017f"  # types: () -> (), (i32) -> i32
+    "0303020001"  # functions 0 and 1 have these types
+    "0503010001"  # one memory of one page
+)
+
+
+class Checks:
+    """Reports about modules."""
+
+    def __init__(self, modules: Modules, metrics: Metrics) -> None:
+        self._modules = modules
+        self._metrics = metrics
+        self._reports: OrderedDict[tuple[Digest, Configuration], Report] = OrderedDict()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def warm(self) -> None:
+        """Run the check once on the smallest module: the first real one shall not pay for the start."""
+        await asyncio.to_thread(check.check, _SMALLEST, Configuration())
+
+    async def report(self, spec: Spec, digest: Digest) -> Report:
+        """What the check says of this module under this spec.
+
+        Raises:
+            errors.Retry: side "store"; the module was in the store a moment ago and is no more.
+        """
+        key = (digest, configuration(spec, digest))
+        if key not in self._reports:
+            module = await self._modules.read(digest)
+            if module is None:
+                raise errors.Retry(
+                    f"blob {digest.short}: gone from the store", side="store", reason="StoreFault"
+                )
+            async with self._slots:
+                with self._metrics.check():
+                    self._reports[key] = await asyncio.to_thread(check.check, module, key[1])
+            while len(self._reports) > _REMEMBERED:
+                self._reports.popitem(last=False)
+        return self._reports[key]
+
+
+def configuration(spec: Spec, digest: Digest) -> Configuration:
+    """Exactly what sidecars will give to the module."""
+    vm = envoyfilter.vm(spec, digest)
+    return Configuration(vm_id=vm.vm_id, vm=vm.configuration.encode(), root_id=spec.filter.root_id)

@@ -1,0 +1,103 @@
+"""The ``autowasm-controller`` program: settings from flags and environment, one process, ends politely."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autowasm import errors, serving
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter(f"must be HOST:PORT with a port up to 65535, found {text!r}")
+    return host.strip("[]"), int(port)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=["AUTOWASM_KUBECONFIG", "KUBECONFIG"],
+    show_envvar=True,
+    help="How to reach the API server; without it as the ServiceAccount of this Pod.",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    type=_address,
+    default=f"0.0.0.0:{serving.CONTROLLER_PORT}",
+    envvar="AUTOWASM_LISTEN",
+    show_envvar=True,
+    help="Where to hand modules to wasmers, and to answer /healthz, /readyz and /metrics; port 0 takes any "
+    "that is free.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    envvar="AUTOWASM_DATA",
+    show_envvar=True,
+    help="Folder of the store.",
+)
+@click.option(
+    "--install-namespace",
+    default="istio-system",
+    envvar="AUTOWASM_INSTALL_NAMESPACE",
+    show_envvar=True,
+    help="Namespace of Service wasmer: where sidecars are told to fetch.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="AUTOWASM_CA_FILE",
+    show_envvar=True,
+    help="PEM file of authorities that registries may have beside the system's.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    envvar="AUTOWASM_LOG_LEVEL",
+    show_envvar=True,
+    help="Least level that is logged.",
+)
+@click.version_option(package_name="autowasm", prog_name="autowasm-controller")
+def main(listen: tuple[str, int], log_level: str, install_namespace: str, **given: Any) -> None:
+    """Turn AutoWasm objects into EnvoyFilters: pull, check, store, write, and say so in their status.
+
+    \b
+    Examples:
+      autowasm-controller --data /var/lib/autowasm
+      autowasm-controller --kubeconfig ~/.kube/config --data ./modules --listen 127.0.0.1:8082
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    # Loaded late: --help and a wrong flag are answered at once.
+    from autowasm.controller import logs, run  # noqa: PLC0415
+    from autowasm.istio.envoyfilter import Install  # noqa: PLC0415
+
+    logs.setup(log_level)
+    try:
+        with _bind(listen) as listener:
+            settings = run.Settings(
+                given["kubeconfig"], given["data"], Install(install_namespace), given["ca_file"]
+            )
+            asyncio.run(run.run(settings, listener))
+    except errors.Error as fault:
+        click.echo(f"error: {fault}" + (f"\n{fault.remedy}" if fault.remedy else ""), err=True)
+        sys.exit(2 if isinstance(fault, errors.Usage) else 1)
+
+
+def _bind(address: tuple[str, int]) -> socket.socket:
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as fault:
+        message = f"address {host}:{port}: cannot be listened on: {(fault.strerror or str(fault)).lower()}"
+        raise errors.Final(message, side="controller", reason="ListenFailed") from fault

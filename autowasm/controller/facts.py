@@ -1,0 +1,64 @@
+"""What was read of the world about one name, as values.
+
+observe.py makes them, plan.py judges them. Nothing here reads, waits or knows the time; ``now`` is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autowasm import errors
+from autowasm.abi.findings import Report
+from autowasm.istio.conditions import Version
+from autowasm.istio.spec import Spec
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An AutoWasm that is there to stay.
+
+    Attributes:
+        obj: the object as the API server holds it.
+        spec: its spec, or the error that says all that is wrong with it.
+        module: the version that it wants and that is in the store; or why there is none.
+        report: what the check found; None where it did not run: there is no module, or the very same one
+            passed under the very same spec before.
+    """
+
+    obj: Object
+    spec: Spec | errors.Error
+    module: Version | errors.Error
+    report: Report | None = None
+
+    @property
+    def uid(self) -> str:
+        """The object's uid."""
+        return str(self.obj["metadata"]["uid"])
+
+    @property
+    def generation(self) -> int:
+        """The generation of the spec that all this is about."""
+        return int(self.obj["metadata"].get("generation", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All about one name.
+
+    Attributes:
+        name: the name that is reconciled; its namespace matters to nobody here.
+        now: RFC 3339 time in UTC.
+        wanted: the AutoWasm; None where there is none, or one that is being deleted.
+        envoyfilter: the EnvoyFilter of that name, whoever's it is.
+        write_fault: why the EnvoyFilter could not be written a moment ago.
+    """
+
+    name: str
+    now: str
+    wanted: Wanted | None
+    envoyfilter: Object | None
+    write_fault: errors.Error | None = None

@@ -1,0 +1,163 @@
+"""From a spec to verified bytes in the store: the one place that asks registries and object URLs.
+
+- Each AutoWasm resolves its image with its own credential, also where the module is here already: the right
+  to use an image is not inherited from another namespace.
+- A manifest is pulled once, however many want it at the same time, and not at all where its module is in
+  the store.
+- A pinned version is only ever had again as exactly that version.
+- What this module returns is durable in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+import httpx2
+
+from autowasm import errors
+from autowasm.controller.metrics import Metrics
+from autowasm.digest import Digest
+from autowasm.istio.conditions import Version
+from autowasm.istio.spec import ObjectSource, RegistrySource, Spec
+from autowasm.oci.reference import Reference
+from autowasm.registry import credentials, objects
+from autowasm.registry.client import Registry
+from autowasm.store.blobs import Blobs
+from autowasm.store.flights import Flights
+
+ReadSecret = Callable[[str, str], Awaitable[bytes]]
+"""Namespace and name of a pull secret -> its docker config as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where bytes come from."""
+
+    registry: Registry
+    http: httpx2.AsyncClient
+    read_secret: ReadSecret
+
+
+class Modules:
+    """The modules of all AutoWasms."""
+
+    def __init__(self, store: Blobs, sources: Sources, metrics: Metrics) -> None:
+        self._store = store
+        self._sources = sources
+        self._metrics = metrics
+        self._by_manifest: dict[Digest, Digest] = {}
+        self._here: set[Digest] = set()
+        self._flights: Flights[Digest] = Flights()
+
+    async def newest(self, spec: Spec) -> Version:
+        """What the spec's source holds now, in the store.
+
+        Raises:
+            errors.Error: sides "usage", "registry", "object", "cluster" (the Secret) and "store".
+        """
+        source = spec.filter.source
+        if isinstance(source, ObjectSource):
+            return Version(await self._flights.run(source.url, lambda: self._download(source.url)))
+        reference = Reference.parse(source.image)
+        with _naming_secret(spec):
+            credential = await self._credential(spec, source)
+            manifest = await self._sources.registry.resolve(reference, credential)
+            return await self._at(reference.at(manifest), manifest, credential)
+
+    async def again(self, spec: Spec, version: Version) -> None:
+        """See to it that exactly this version of the spec's source is in the store.
+
+        Raises:
+            errors.Error: as ``newest``; reason SourceChanged where the source holds something else by now.
+        """
+        if await self.has(version.digest):
+            return
+        found = await self._once_more(spec, version)
+        if found != version.digest:
+            raise errors.Final(
+                f"source of {spec.namespace}/{spec.name}: must still hold {version.digest}: holds {found}",
+                side="registry" if version.image else "object",
+                reason="SourceChanged",
+                remedy="Edit the AutoWasm to roll out what the source holds now.",
+            )
+
+    async def has(self, digest: Digest) -> bool:
+        """Whether the store holds this module, whole."""
+        if digest not in self._here and await asyncio.to_thread(self._store.get, digest) is not None:
+            self._here.add(digest)
+        return digest in self._here
+
+    async def read(self, digest: Digest) -> bytes | None:
+        """The module's bytes, verified; None where the store does not hold it, or no longer whole."""
+        data = await asyncio.to_thread(self._store.get, digest)
+        if data is None:
+            self._here.discard(digest)
+        return data
+
+    async def close(self) -> None:
+        """End the fetches that are under way."""
+        await self._flights.close()
+
+    async def _once_more(self, spec: Spec, version: Version) -> Digest:
+        source = spec.filter.source
+        if version.image:
+            reference = Reference.parse(version.image)
+            assert reference.digest is not None  # that is how versions are written down
+            with _naming_secret(spec):
+                credential = await self._credential(spec, RegistrySource(version.image))
+                return (await self._at(reference, reference.digest, credential)).digest
+        if isinstance(source, ObjectSource):
+            return await self._flights.run(source.url, lambda: self._download(source.url))
+        return (await self.newest(spec)).digest
+
+    async def _at(
+        self, reference: Reference, manifest: Digest, credential: credentials.Credentials | None
+    ) -> Version:
+        module = self._by_manifest.get(manifest)
+        if module is None or not await self.has(module):
+            module = await self._flights.run(str(manifest), lambda: self._pull(reference, credential))
+        return Version(module, str(reference))
+
+    async def _pull(self, reference: Reference, credential: credentials.Credentials | None) -> Digest:
+        with self._metrics.pull("registry"):
+            pulled = await self._sources.registry.pull(reference, credential)
+        self._by_manifest[pulled.manifest] = await self._keep(pulled.module)
+        return self._by_manifest[pulled.manifest]
+
+    async def _download(self, url: str) -> Digest:
+        with self._metrics.pull("object"):
+            data = await objects.fetch(self._sources.http, url)
+        return await self._keep(data)
+
+    async def _keep(self, data: bytes) -> Digest:
+        digest = await asyncio.to_thread(self._store.put, data)
+        self._here.add(digest)
+        return digest
+
+    async def _credential(self, spec: Spec, source: RegistrySource) -> credentials.Credentials | None:
+        if not spec.secret:
+            return None
+        reference = Reference.parse(source.image)
+        secret = f"secret {spec.namespace}/{spec.secret}"
+        data = await self._sources.read_secret(spec.namespace, spec.secret)
+        found = credentials.from_dockerconfigjson(data, f"{reference.registry}/{reference.repository}")
+        if found is None:
+            message = f"{secret}: must hold a credential for {reference.registry}: holds none"
+            raise errors.Final(message, side="cluster", reason="BadSecret")
+        return found
+
+
+@contextlib.contextmanager
+def _naming_secret(spec: Spec) -> Iterator[None]:
+    """Where a registry refuses, say whose credential it refused."""
+    try:
+        yield
+    except errors.Error as fault:
+        if fault.side != "registry" or fault.reason not in {"Unauthorized", "Forbidden"}:
+            raise
+        used = f"with secret {spec.namespace}/{spec.secret}" if spec.secret else "without a secret"
+        message = f"{fault.message}, asked {used}"
+        raise errors.Final(message, side="registry", reason=fault.reason, remedy=fault.remedy) from fault

@@ -1,0 +1,96 @@
+"""Reads the world about one name: the two objects out of the watches, the module out of registry and store.
+
+It writes nothing to the cluster. What is in the mesh under the present spec, and was checked before it got
+there, is neither resolved nor checked again: only its bytes have to be here.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from autowasm import errors
+from autowasm.controller import standing
+from autowasm.controller.checks import Checks
+from autowasm.controller.facts import Facts, Object, Wanted
+from autowasm.controller.modules import Modules
+from autowasm.istio import spec as specs
+from autowasm.istio.conditions import Version
+from autowasm.istio.spec import Spec
+from autowasm.kube.names import Key
+from autowasm.kube.watch import Watch
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """What a source was resolved to for one generation of one object."""
+
+    uid: str
+    generation: int
+    version: Version
+
+
+class Observer:
+    """Makes facts."""
+
+    def __init__(self, autowasms: Watch, envoyfilters: Watch, modules: Modules, checks: Checks) -> None:
+        self._autowasms = autowasms
+        self._envoyfilters = envoyfilters
+        self._modules = modules
+        self._checks = checks
+        self._resolved: dict[Key, _Resolved] = {}
+
+    async def facts(self, key: Key) -> Facts:
+        """All about this name."""
+        obj = self._autowasms.objects.get(key)
+        if obj is None or "deletionTimestamp" in obj["metadata"]:
+            self._resolved.pop(key, None)
+            return Facts(key.name, now(), None, self._envoyfilters.objects.get(key))
+        wanted = await self._wanted(key, obj)
+        # Read late: what was written while the module was fetched counts.
+        return Facts(key.name, now(), wanted, self._envoyfilters.objects.get(key))
+
+    async def _wanted(self, key: Key, obj: Object) -> Wanted:
+        try:
+            spec = specs.parse(obj)
+        except errors.Error as fault:
+            return Wanted(obj, fault, fault)
+        await self._restore(spec, obj, key)
+        try:
+            version, checked = await self._version(key, obj, spec)
+            report = None if checked else await self._checks.report(spec, version.digest)
+        except errors.Error as fault:
+            return Wanted(obj, spec, fault)
+        return Wanted(obj, spec, version, report)
+
+    async def _version(self, key: Key, obj: Object, spec: Spec) -> tuple[Version, bool]:
+        """The version that the spec wants, in the store; and whether it passed the check under this spec."""
+        pinned = standing.pinned(obj)
+        if pinned is not None:
+            await self._modules.again(spec, pinned)
+            return pinned, True
+        known = self._resolved.get(key)
+        if known is not None and (known.uid, known.generation) == (spec.uid, spec.generation):
+            await self._modules.again(spec, known.version)
+            return known.version, False
+        version = await self._modules.newest(spec)
+        self._resolved[key] = _Resolved(spec.uid, spec.generation, version)
+        return version, False
+
+    async def _restore(self, spec: Spec, obj: Object, key: Key) -> None:
+        """What is in the mesh must be served to sidecars that restart, whatever is wanted by now."""
+        version = standing.version_of(self._envoyfilters.objects.get(key), obj.get("status") or {})
+        if version is None or standing.pinned(obj) == version:
+            return
+        try:
+            await self._modules.again(spec, version)
+        except errors.Error as fault:
+            _log.warning("module in the mesh lost", extra={"autowasm": str(key), "why": str(fault)})
+
+
+def now() -> str:
+    """The time as Kubernetes writes it, in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

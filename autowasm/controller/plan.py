@@ -1,0 +1,174 @@
+"""Facts -> what to do. Pure: the same facts always give the same plan.
+
+- No AutoWasm: our EnvoyFilter goes; somebody else's stays.
+- No good module: nothing is written but the status; what stands in the mesh stays.
+- A good module: the EnvoyFilter is written where it is absent or differs in what we own, never where it is
+  somebody else's.
+- The status is written where it changes.
+- What a wait may heal is looked at again; so is what somebody can mend in a place that sends us no events: a
+  registry, a Secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from autowasm import errors
+from autowasm.abi.findings import Report
+from autowasm.controller import standing
+from autowasm.controller.facts import Facts, Object, Wanted
+from autowasm.istio import conditions, envoyfilter
+from autowasm.istio.conditions import Done, Failure, Version
+from autowasm.istio.spec import Spec
+
+ACCESS_CAP_SECONDS: Final = 10.0
+"""Longest wait between two tries where a credential is at fault: a mended Secret is to work soon."""
+
+CAP_SECONDS: Final = 30.0
+"""Longest wait between two tries of anything else."""
+
+_ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
+_NEVER: Final = frozenset({"usage", "spec"})
+"""Sides that only an edit of the AutoWasm heals, and that is an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Look again after a growing wait: at most ``cap`` seconds, at least ``after``."""
+
+    cap: float
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in this order.
+
+    Attributes:
+        delete: delete the EnvoyFilter of the name.
+        write: the EnvoyFilter to write.
+        force: take fields over from others: the EnvoyFilter is ours already, and somebody edited it.
+        status: the AutoWasm's new status, true once the write succeeded; None where it stays as it is.
+        again: when to look again, None for only after an event.
+    """
+
+    delete: bool = False
+    write: Object | None = None
+    force: bool = False
+    status: Mapping[str, Any] | None = None
+    again: Again | None = None
+
+
+def plan(facts: Facts, install: envoyfilter.Install) -> Plan:
+    """What to do about these facts."""
+    if facts.wanted is None:
+        return Plan(delete=facts.envoyfilter is not None and standing.ours(facts.envoyfilter))
+    if isinstance(facts.wanted.spec, errors.Error) or isinstance(facts.wanted.module, errors.Error):
+        return _without_module(facts, facts.wanted)
+    if facts.wanted.report is not None and not facts.wanted.report.ok:
+        return _finish(facts, facts.wanted, _Stages(facts.wanted.module, _refusal(facts.wanted.report)))
+    return _with_module(facts, facts.wanted, facts.wanted.spec, facts.wanted.module, install)
+
+
+def pending(obj: Object, present: Object | None, now: str) -> Mapping[str, Any] | None:
+    """The status of a new spec while its module is still on its way; None for a spec that has a status."""
+    previous, generation = obj.get("status") or {}, obj["metadata"].get("generation", 0)
+    if previous.get("observedGeneration") == generation:
+        return None
+    in_mesh = standing.version_of(present, previous)
+    return conditions.status(conditions.Facts(generation, standing=in_mesh), previous, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stages:
+    pull: Version | Failure
+    check: Done | Failure | None = None
+    program: Done | Failure | None = None
+
+
+def _without_module(facts: Facts, wanted: Wanted) -> Plan:
+    fault = wanted.spec if isinstance(wanted.spec, errors.Error) else wanted.module
+    assert isinstance(fault, errors.Error)
+    stages = _Stages(Failure.of(fault))
+    if standing.pinned(wanted.obj) and standing.version_of(facts.envoyfilter, _status(wanted)):
+        # The wanted version is in the mesh; only our own copy of it is lost and cannot be had again for now.
+        stages = _Stages(Failure.of(fault), Done(), Done())
+    return _finish(facts, wanted, stages, _again(fault))
+
+
+def _with_module(
+    facts: Facts, wanted: Wanted, spec: Spec, module: Version, install: envoyfilter.Install
+) -> Plan:
+    check = Done(_passed(wanted.report) if wanted.report else _kept_message(wanted))
+    if facts.write_fault is not None:
+        failed = _Stages(module, check, Failure.of(facts.write_fault))
+        return _finish(facts, wanted, failed, _again(facts.write_fault))
+    present = facts.envoyfilter
+    if present is not None and not standing.ours(present):
+        return _finish(facts, wanted, _Stages(module, check, _conflict(present)))
+    desired = envoyfilter.render(spec, module.digest, install)
+    done = _finish(facts, wanted, _Stages(module, check, Done()))
+    if present is None:
+        return Plan(write=desired, status=done.status)
+    if standing.drifted(present, desired):
+        return Plan(write=_same_object(desired, present), force=True, status=done.status)
+    return done
+
+
+def _finish(facts: Facts, wanted: Wanted, stages: _Stages, again: Again | None = None) -> Plan:
+    """The plan that writes at most a status."""
+    previous = wanted.obj.get("status")
+    if isinstance(stages.program, Done) and isinstance(stages.pull, Version):
+        in_mesh: Version | None = stages.pull
+    else:
+        in_mesh = standing.version_of(facts.envoyfilter, _status(wanted))
+    folded = conditions.status(
+        conditions.Facts(wanted.generation, stages.pull, stages.check, stages.program, in_mesh),
+        previous,
+        facts.now,
+    )
+    return Plan(status=folded if folded != previous else None, again=again)
+
+
+def _again(fault: errors.Error) -> Again | None:
+    if fault.side in _NEVER:
+        return None
+    cap = ACCESS_CAP_SECONDS if fault.reason in _ACCESS else CAP_SECONDS
+    return Again(cap, (fault.after or 0.0) if isinstance(fault, errors.Retry) else 0.0)
+
+
+def _refusal(report: Report) -> Failure:
+    worst = report.worst()
+    assert worst is not None  # a report that is not ok has an error among its findings
+    remedy = f" ({worst.remedy})" if worst.remedy else ""
+    return conditions.refused(worst.rule, f"{worst.message}{remedy}")
+
+
+def _passed(report: Report) -> str:
+    return f"ABI {report.abi or 'unknown'}, {report.size} bytes, checked as Envoy {report.envoy} does"
+
+
+def _kept_message(wanted: Wanted) -> str:
+    """What the check said when it last ran: a module that is not checked again keeps its words."""
+    found = [item for item in _status(wanted).get("conditions") or () if item.get("type") == "Verified"]
+    return str(found[0].get("message", "")) if found and found[0].get("status") == "True" else ""
+
+
+def _conflict(present: Object) -> Failure:
+    name = present["metadata"]["name"]
+    return conditions.conflict(
+        f"envoyfilter {name}: must be owned by AutoWasm {name} to be written: it is somebody else's "
+        "(Rename the AutoWasm, or delete that EnvoyFilter.)"
+    )
+
+
+def _same_object(desired: Object, present: Object) -> Object:
+    """Bound to this very object, so that one that took its place meanwhile is not overwritten."""
+    return {**desired, "metadata": {**desired["metadata"], "uid": present["metadata"]["uid"]}}
+
+
+def _status(wanted: Wanted) -> Mapping[str, Any]:
+    status: Mapping[str, Any] = wanted.obj.get("status") or {}
+    return status

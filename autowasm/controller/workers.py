@@ -1,0 +1,138 @@
+"""Gives names their turns: watches put them into the queue, workers read, plan and act, a few at a time.
+
+A turn is skipped where nothing is news: both objects of the name are as the last work left them. Our own
+writes are thus no news, and a status that we write can never wake us in a circle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from autowasm import errors
+from autowasm.controller import marks, plan
+from autowasm.controller.act import Outcome
+from autowasm.controller.metrics import Metrics
+from autowasm.controller.plan import Again
+from autowasm.controller.queue import Queue, Turn
+from autowasm.kube.names import Key
+from autowasm.kube.watch import Watch
+
+_log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 8
+"""Names that are worked on at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watches:
+    """The two kinds that a name is made of."""
+
+    autowasms: Watch
+    envoyfilters: Watch
+
+    def synced(self) -> bool:
+        """Whether all that is in the cluster is known."""
+        return self.autowasms.synced.is_set() and self.envoyfilters.synced.is_set()
+
+    def mark(self, key: Key) -> marks.Mark:
+        """The mark of a name as it is now."""
+        return marks.of(self.autowasms.objects.get(key), self.envoyfilters.objects.get(key))
+
+
+class Workers:
+    """The queue and those who work it off."""
+
+    def __init__(
+        self,
+        watches: Watches,
+        work: Callable[[Key], Awaitable[Outcome]],
+        metrics: Metrics,
+    ) -> None:
+        self._watches = watches
+        self._work = work
+        self._metrics = metrics
+        self._queue: Queue[Key] = Queue(spread=lambda: random.uniform(0.85, 1.15))
+        self._marks: dict[Key, marks.Mark] = {}
+        self._bell = asyncio.Event()
+
+    def __len__(self) -> int:
+        """How many names wait for their turn."""
+        return len(self._queue)
+
+    def add(self, key: Key) -> None:
+        """Look at this name, if there is news about it."""
+        self._queue.add(key)
+        self._bell.set()
+
+    def must(self, key: Key) -> None:
+        """Look at this name, whatever is known about it."""
+        self._marks.pop(key, None)
+        self.add(key)
+
+    async def follow(self, watch: Watch) -> None:
+        """Add what changes. Endless."""
+        async for key in watch.changes():
+            self.add(key)
+
+    async def run(self) -> None:
+        """Give turns until cancelled; what is at work then is cancelled too, but never between two writes."""
+        await self._watches.autowasms.synced.wait()
+        await self._watches.envoyfilters.synced.wait()
+        slots = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await slots.acquire()
+                turn = await self._turn()
+                group.create_task(self._take(turn)).add_done_callback(lambda _: slots.release())
+
+    async def _turn(self) -> Turn[Key]:
+        while True:
+            self._bell.clear()
+            now = time.monotonic()
+            turn = self._queue.take(now)
+            if turn is not None:
+                return turn
+            due = self._queue.next_due()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(due - now, 0.0)):
+                    await self._bell.wait()
+
+    async def _take(self, turn: Turn[Key]) -> None:
+        if not turn.due and self._marks.get(turn.key) == self._watches.mark(turn.key):
+            self._queue.skip(turn.key)
+        else:
+            again = await self._look(turn.key)
+            self._queue.done(turn.key, time.monotonic(), again)
+        self._bell.set()
+
+    async def _look(self, key: Key) -> Again | None:
+        result, again = "failed", None
+        try:
+            with self._metrics.reconcile():
+                outcome = await self._work(key)
+            self._remember(key, outcome.mark)
+            done, again = outcome.done, outcome.again
+            changed = done.delete or done.write is not None or done.status is not None
+            result = "failed" if again else "changed" if changed else "unchanged"
+        except errors.Error as fault:
+            _log.warning("work failed", extra={"autowasm": str(key), "why": str(fault)})
+            again = Again(plan.CAP_SECONDS, getattr(fault, "after", None) or 0.0)
+        except Exception:
+            # A fault of ours must neither end the other names' work nor spin.
+            _log.exception("work broke", extra={"autowasm": str(key)})
+            again = Again(plan.CAP_SECONDS)
+        self._metrics.reconciles.labels(result).inc()
+        return again
+
+    def _remember(self, key: Key, mark: marks.Mark) -> None:
+        if mark == marks.NOTHING:
+            self._marks.pop(key, None)
+        else:
+            self._marks[key] = mark
