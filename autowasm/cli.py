@@ -10,7 +10,8 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 import yaml
@@ -27,6 +28,7 @@ def _namespace(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     return value
 
 
+_FILE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True)
 _OUTPUT: Final = click.option(
     "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Format."
 )
@@ -45,11 +47,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "-f", "--filename", "file", type=click.File("rb"), required=True, help="AutoWasm objects; - is stdin."
-)
+@click.option("-f", "--filename", type=_FILE, required=True, help="AutoWasm objects; - is stdin.")
 @click.option("--digest", metavar="SHA256", help="Digest of the module, instead of pulling it.")
-@click.option("--module", type=click.File("rb"), help="The module itself, instead of pulling it.")
+@click.option("--module", type=_FILE, help="The module itself, instead of pulling it.")
 @click.option(
     "--install-namespace",
     default="istio-system",
@@ -59,7 +59,7 @@ def main() -> None:
 )
 @_OUTPUT
 def render(
-    file: IO[bytes], digest: str | None, module: IO[bytes] | None, install_namespace: str, output: str
+    filename: str, digest: str | None, module: str | None, install_namespace: str, output: str
 ) -> None:
     """Print the EnvoyFilter of each AutoWasm in a file, as the controller would write it.
 
@@ -74,10 +74,10 @@ def render(
     """  # noqa: D301, E501
     try:
         given = _given_digest(digest, module)
-        found = _read(file)
+        found = _read("<stdin>" if filename == "-" else filename, _load(filename))
         if given and len(found) > 1:
             raise errors.Usage(
-                f"{file.name}: --digest and --module are for one AutoWasm, found {len(found)}",
+                f"{filename}: --digest and --module are for one AutoWasm, found {len(found)}",
                 remedy="render the objects one by one, or leave the option out",
             )
         where = envoyfilter.Install(install_namespace)
@@ -136,10 +136,21 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read(file: IO[bytes]) -> list[specs.Spec]:
+def _load(filename: str) -> bytes:
+    try:
+        if filename == "-":
+            return sys.stdin.buffer.read()
+        return Path(filename).read_bytes()
+    except OSError as error:
+        raise errors.Usage(
+            f"{filename}: must be readable: {(error.strerror or str(error)).lower()}"
+        ) from error
+
+
+def _read(name: str, text: bytes) -> list[specs.Spec]:
     found: list[specs.Spec] = []
     lines: list[str] = []
-    for document in _documents(file):
+    for document in _documents(name, text):
         if not isinstance(document.value, Mapping):
             lines.append(f"{document.label}: must be an object, found {type(document.value).__name__}")
         elif document.value.get("kind") != names.KIND:
@@ -151,23 +162,20 @@ def _read(file: IO[bytes]) -> list[specs.Spec]:
             except specs.SpecError as error:
                 lines += [f"{document.label}: {fault}" for fault in error.faults]
     if not found and not lines:
-        lines.append(f"{file.name}: must hold an {names.KIND} object, found none")
+        lines.append(f"{name}: must hold an {names.KIND} object, found none")
     if lines:
         raise _FaultsError("\n".join(lines))
     return found
 
 
-def _documents(file: IO[bytes]) -> Iterator[_Document]:
+def _documents(name: str, text: bytes) -> Iterator[_Document]:
     try:
-        text = file.read(limits.MANIFEST_BYTES + 1)
-        if len(text) > limits.MANIFEST_BYTES:
-            raise _FaultsError(f"{file.name}: must have at most {limits.MANIFEST_BYTES} bytes")
         # The loader only adds a refusal to the safe one.
         values = [value for value in yaml.load_all(text, Loader=_StrictLoader) if value is not None]
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
-        raise _FaultsError(f"{file.name}{_position(error)}: must be YAML: {_problem(error)}") from error
+        raise _FaultsError(f"{name}{_position(error)}: must be YAML: {_problem(error)}") from error
     for index, value in enumerate(values):
-        yield _Document(f"{file.name}#{index + 1}" if len(values) > 1 else file.name, value)
+        yield _Document(f"{name}#{index + 1}" if len(values) > 1 else name, value)
 
 
 def _position(error: Exception) -> str:
@@ -179,11 +187,11 @@ def _problem(error: Exception) -> str:
     return getattr(error, "problem", None) or str(error).partition("\n")[0] or type(error).__name__
 
 
-def _given_digest(digest: str | None, module: IO[bytes] | None) -> Digest | None:
+def _given_digest(digest: str | None, module: str | None) -> Digest | None:
     if digest and module:
         raise errors.Usage("--digest and --module: must not be given together")
     if module:
-        return Digest.of(module.read())
+        return Digest.of(_load(module))
     if not digest:
         return None
     try:
@@ -208,7 +216,8 @@ async def _pulled_digest(source: specs.RegistrySource | specs.ObjectSource) -> D
         if isinstance(source, specs.ObjectSource):
             return Digest.of(await objects.fetch(http, source.url))
         image = reference.Reference.parse(source.image)
-        pulled = await client.Registry(http).pull(image, credentials.from_docker_config(image.registry))
+        scope = f"{image.registry}/{image.repository}"
+        pulled = await client.Registry(http).pull(image, credentials.from_docker_config(scope))
         return pulled.module_digest
 
 

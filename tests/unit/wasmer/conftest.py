@@ -1,0 +1,127 @@
+"""Real HTTP servers on loopback, in threads: wasmer itself, and what stands in for a controller."""
+
+import contextlib
+import socket
+import threading
+
+import httpx2
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from autowasm.net import session
+from autowasm.store import blobs
+from autowasm.wasmer import app, fetch, fill, metrics
+
+
+class Controller:
+    """Answers GET /blobs/<hex> from ``modules`` to who shows ``token``, or always with ``status``."""
+
+    def __init__(self):
+        self.modules = {}
+        self.token = "right"
+        self.status = 0
+        self.location = ""
+        self.asked = []
+        self.arrived = threading.Event()
+        self.go = threading.Event()
+        self.go.set()
+        self.url = ""
+
+    @property
+    def app(self):
+        """What answers."""
+        return Starlette(routes=[Route("/blobs/{digest}", self._blob)])
+
+    def _blob(self, request):
+        # Not a coroutine: it runs in a thread of its own and may wait there.
+        digest = request.path_params["digest"]
+        self.asked.append(digest)
+        self.arrived.set()
+        assert self.go.wait(10)
+        if self.status:
+            return Response(status_code=self.status, headers={"location": self.location})
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return PlainTextResponse("no", 401)
+        if digest not in self.modules:
+            return PlainTextResponse("unknown", 404)
+        return Response(self.modules[digest], media_type="application/wasm")
+
+
+@contextlib.contextmanager
+def serve(application):
+    """Run an ASGI application on a free loopback port; gives its base URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(application, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def serve_wasmer(store, sources):
+    """Run a wasmer over a store; gives its base URL."""
+    meters = metrics.Metrics(lambda: len(store.digests()))
+
+    @contextlib.asynccontextmanager
+    async def modules():
+        async with session.client(timeout=fetch.IDLE_SECONDS) as http:
+            opened = fill.Modules(store, http, sources, meters)
+            yield opened
+            await opened.close()
+
+    with serve(app.build(modules, meters)) as url:
+        yield url
+
+
+@pytest.fixture
+def controller():
+    """A running controller that knows nothing yet."""
+    stand_in = Controller()
+    with serve(stand_in.app) as stand_in.url:
+        yield stand_in
+
+
+@pytest.fixture
+def token_file(tmp_path):
+    """The token that a controller takes at first."""
+    path = tmp_path / "token"
+    path.write_text("right\n")
+    return path
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    return blobs.Blobs(tmp_path / "store")
+
+
+@pytest.fixture
+def wasmer(token_file):
+    """Starts wasmers: ``wasmer(store, peers=(), controllers=())`` gives a base URL."""
+    with contextlib.ExitStack() as stack:
+        yield lambda store, peers=(), controllers=(): stack.enter_context(
+            serve_wasmer(store, fill.Sources(tuple(peers), tuple(controllers), token_file))
+        )
+
+
+@pytest.fixture
+def http():
+    """An HTTP client."""
+    with httpx2.Client(timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def dead_url():
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
