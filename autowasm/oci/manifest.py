@@ -22,6 +22,7 @@ DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
+_MEMBERS: Final = dict.fromkeys(MANIFESTS, "layers") | dict.fromkeys(INDEXES, "manifests")
 ACCEPT: Final = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_LIST}"
 """Value of the Accept field of a request for a manifest."""
 
@@ -98,14 +99,15 @@ def _kind(document: dict[str, Any], content_type: str) -> str:
     if "layers" in document and "manifests" in document:
         raise _bad("must be an image or an index, found both layers and manifests")
     guess = OCI_INDEX if "manifests" in document else OCI_MANIFEST
-    kind = document.get("mediaType") or content_type.partition(";")[0].strip()
-    if kind in INDEXES | MANIFESTS:
-        if (kind in INDEXES) != (guess in INDEXES):
-            raise _bad(f"its members must be those of its media type {kind}, found {sorted(document)}")
-        return str(kind)
-    if document.get("mediaType") is not None:
-        raise _bad(f"mediaType must be an image manifest or an index, found {_shown(kind)}")
-    return guess  # plain application/json from a simple server: the members decide
+    said = document.get("mediaType")
+    kind = content_type.partition(";")[0].strip() if said is None else said
+    if not isinstance(kind, str) or kind not in INDEXES | MANIFESTS:
+        if said is not None:
+            raise _bad(f"mediaType must be an image manifest or an index, found {_shown(said)}")
+        return guess  # plain application/json from a simple server: the members decide
+    if (kind in INDEXES) != (guess in INDEXES):
+        raise _bad(f"its members must be those of its media type {kind}, it has no {_MEMBERS[kind]}")
+    return kind
 
 
 def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:

@@ -115,7 +115,12 @@ class _Whole:
 
 
 class _Gunzip:
-    """gzip (RFC 1952), also of several members, as pigz and eStargz write it."""
+    """gzip (RFC 1952), also of several members, as pigz and eStargz write it.
+
+    Read to its end also where the module is complete: its checksums say whether the module is sound.
+    """
+
+    done = False
 
     def __init__(self, origin: blame.Origin) -> None:
         self._origin = origin
@@ -123,12 +128,8 @@ class _Gunzip:
         self._member = zlib.decompressobj(wbits=31)
         self._total = 0
 
-    @property
-    def done(self) -> bool:
-        return self._inner.done
-
     def feed(self, data: bytes) -> None:
-        while data and not self.done:
+        while data:
             if self._member.eof:
                 data = data.lstrip(b"\0")  # padding between or after members
                 if not data:
@@ -137,7 +138,7 @@ class _Gunzip:
             data = self._step(data)
 
     def finish(self) -> bytes:
-        if not self.done and not self._member.eof:
+        if not self._member.eof:
             raise self._origin.no_module("gzip must be whole, it is cut off")
         return self._inner.finish()
 
