@@ -62,7 +62,7 @@ def command(names: Sequence[str], only_list: bool, output: str) -> None:
       harness toolchain --list --output json
 
     Exit codes: 0 done, 2 bad input, 3 something is missing and cannot be had, 130 interrupted.
-    """
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
     from harness.toolchain.lacking import Lacking
     from harness.toolchain.programs import TABLE
 
@@ -101,13 +101,13 @@ def _listed(names: Sequence[str]) -> list[dict[str, Any]]:
 def _row(name: str, found: binaries.Located | None) -> dict[str, Any]:
     """``seconds`` is what the build took just now, or took last time; null where that is not known."""
     from harness.toolchain import history
+    from harness.toolchain.programs import TABLE, GoProgram
 
+    program = TABLE[name]
     if found is None:
-        return dict.fromkeys(_COLUMNS) | {
-            "program": name,
-            "from": "to be built",
-            "seconds": history.seconds(name),
-        }
+        version = program.version if isinstance(program, GoProgram) else None
+        row = {"program": name, "version": version, "from": "to be built", "seconds": history.seconds(name)}
+        return dict.fromkeys(_COLUMNS) | row
     return {
         "program": name,
         "version": found.version,

@@ -42,11 +42,15 @@ def main(parent: int, scratch: str, command: list[str]) -> int:
     _signal_at_parents_death(signal.SIGTERM)
     if os.getppid() != parent:
         return 128 + signal.SIGTERM  # it died before the line above took effect
-    child = subprocess.Popen(
-        command,
-        process_group=0,
-        preexec_fn=lambda: _signal_at_parents_death(signal.SIGKILL),  # noqa: PLW1509 - one thread, see above
-    )
+    try:
+        child = subprocess.Popen(
+            command,
+            process_group=0,
+            preexec_fn=lambda: _signal_at_parents_death(signal.SIGKILL),  # noqa: PLW1509 - one thread, see above
+        )
+    except OSError as error:
+        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+        return 127  # as a shell says it
 
     def end(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
         _kill_group(child.pid)
