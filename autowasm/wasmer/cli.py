@@ -132,7 +132,9 @@ def _bind(address: tuple[str, int]) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        message = f"address {host}:{port}: can't be listened on: {(error.strerror or str(error)).lower()}"
+        # Python adds the address to what the system says; it is named already.
+        why = (error.strerror or str(error)).partition(" (while")[0].lower()
+        message = f"address {host}:{port}: can't be listened on: {why}"
         raise errors.Final(message, side="wasmer", reason="ListenFailed") from error
 
 
