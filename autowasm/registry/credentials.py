@@ -88,7 +88,9 @@ def _entries(data: bytes) -> dict[str, Any]:
         raise _bad("must be the JSON of a docker config, cannot be read as JSON") from error
     if not isinstance(document, dict):
         raise _bad("must be an object with auths, found no object")
-    entries = document.get("auths") or {}
+    entries = document.get("auths")
+    if entries is None:
+        return {}  # Docker leaves it out where every secret is a helper's
     if not isinstance(entries, dict):
         raise _bad("auths must be an object of registries, found no object")
     return entries

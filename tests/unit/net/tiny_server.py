@@ -1,0 +1,94 @@
+"""A tiny real HTTP server that answers as a test says: faults, redirects, challenges, cut connections."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that came: ``headers`` by lower-case name."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to answer. ``cut``: send so many bytes of the body and drop the connection (-1: not even a status)."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
+
+
+Handler = Callable[[Seen], Answer]
+
+
+class Server:
+    """The routes, and what was asked. A route is an answer, a function, or a list used up one by one."""
+
+    def __init__(self, port: int) -> None:
+        self.host = f"127.0.0.1:{port}"
+        self.url = f"http://{self.host}"
+        self.routes: dict[tuple[str, str], Answer | Handler | list[Answer]] = {}
+        self.seen: list[Seen] = []
+
+    def answer(self, seen: Seen) -> Answer:
+        """Look the request up; the last answer of a list stays."""
+        self.seen.append(seen)
+        route = self.routes.get((seen.method, seen.path.partition("?")[0]), Answer(404))
+        if isinstance(route, list):
+            return route.pop(0) if len(route) > 1 else route[0]
+        return route if isinstance(route, Answer) else route(seen)
+
+    def asked(self, method: str, path: str) -> list[Seen]:
+        """The requests of a method to a path, without its query."""
+        return [seen for seen in self.seen if (seen.method, seen.path.partition("?")[0]) == (method, path)]
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Server]:
+    """Serve on a free loopback port until the end of the block."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Request) as listener:
+        listener.daemon_threads = True
+        server = listener.tiny = Server(listener.server_address[1])  # type: ignore[attr-defined]
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            listener.shutdown()
+            thread.join()
+
+
+class _Request(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 5  # a client that says nothing holds no test
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.tiny.answer(Seen(self.command, self.path, headers, body))  # type: ignore[attr-defined]
+        if answer.cut == -1:
+            self.close_connection = True
+            return
+        self.send_response_only(answer.status)
+        for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body[: answer.cut])
+        self.close_connection = answer.cut is not None
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class's names
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -1,0 +1,156 @@
+"""Bearer and basic authentication: what is sent to whom, how often, and for whom it is kept."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from autowasm import errors
+from autowasm.oci import artifact
+from autowasm.registry.credentials import Credentials
+from tests.unit.net import tiny_server
+from tests.unit.net.tiny_server import Answer
+from tests.unit.registry import stored
+
+MADE = artifact.image(stored.MODULE)
+BOB = Credentials("bob", "pw")
+EVE = Credentials("eve", "pw")
+BASIC_BOB = "Basic " + base64.b64encode(b"bob:pw").decode()
+
+
+class Guarded:
+    """A registry that wants a bearer token of a token server beside it; tokens name user and scope."""
+
+    def __init__(self, registry: tiny_server.Server, tokens: tiny_server.Server) -> None:
+        self.registry = registry
+        self.tokens = tokens
+        self.generation = 1
+        stored.store(registry, MADE)
+        registry.routes = {key: self._guard(answer) for key, answer in registry.routes.items()}
+        tokens.routes["GET", "/token"] = self._grant
+
+    def _guard(self, answer):
+        realm = f'Bearer realm="{self.tokens.url}/token",service="reg",scope="repository:team/app:pull"'
+
+        def check(seen):
+            accepted = seen.headers.get("authorization", "").startswith(f"Bearer {self.generation}-")
+            return answer if accepted else Answer(401, headers={"WWW-Authenticate": realm})
+
+        return check
+
+    def _grant(self, seen):
+        if seen.headers.get("authorization") not in (None, BASIC_BOB):
+            return Answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"who is that"}]}')
+        return Answer(200, json.dumps({"token": f"{self.generation}-abc", "expires_in": 60}).encode())
+
+
+@pytest.fixture
+def guarded():
+    """A guarded registry and its token server."""
+    with tiny_server.serving() as registry, tiny_server.serving() as tokens:
+        yield Guarded(registry, tokens)
+
+
+@pytest.mark.parametrize("credentials", [None, BOB])
+def test_token(guarded, credentials):
+    """A token is asked for once, with service and scope, as the caller or anonymously, and then used."""
+    ref = stored.reference(guarded.registry)
+    pulled = stored.run(lambda registry: registry.pull(ref, credentials))
+    assert pulled.module == stored.MODULE
+    (asked,) = guarded.tokens.seen
+    query = parse_qs(urlsplit(asked.path).query)
+    assert query == {"service": ["reg"], "scope": ["repository:team/app:pull"]}
+    assert asked.headers.get("authorization") == (BASIC_BOB if credentials else None)
+    sent = [seen.headers.get("authorization") for seen in guarded.registry.seen]
+    assert sent == [None, "Bearer 1-abc", "Bearer 1-abc"]
+
+
+def test_token_expires(guarded):
+    """A token that is no longer accepted is replaced by a new one, in the middle of a pull too."""
+    ref = stored.reference(guarded.registry)
+
+    async def use(registry):
+        await registry.resolve(ref, BOB)
+        guarded.generation = 2
+        return await registry.pull(ref, BOB)
+
+    assert stored.run(use).module == stored.MODULE
+    assert len(guarded.tokens.seen) == 2
+
+
+def test_tokens_are_not_shared(guarded):
+    """What one caller's credentials bought does not serve a caller with others, or with none."""
+    ref = stored.reference(guarded.registry)
+
+    async def use(registry):
+        await registry.resolve(ref, BOB)
+        with pytest.raises(errors.Final) as caught:
+            await registry.resolve(ref, EVE)
+        return caught.value
+
+    error = stored.run(use)
+    assert error.reason == "Unauthorized"
+    assert "as user 'eve'" in error.message
+    assert "UNAUTHORIZED: who is that" in error.message
+    assert "pw" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "reason"),
+    [
+        (Answer(500), errors.Retry, "RegistryFault"),
+        (Answer(403), errors.Final, "Forbidden"),
+        (Answer(200, b"no json"), errors.Final, "Unauthorized"),
+        (Answer(200, b"{}"), errors.Final, "Unauthorized"),
+        (Answer(200, b'{"token": 5}'), errors.Final, "Unauthorized"),
+        (Answer(200, b'{"token": "a\\r\\nX: y"}'), errors.Final, "Unauthorized"),
+        (Answer(200, b" " * 2_000_000), errors.Final, "TooLarge"),
+    ],
+)
+def test_broken_token_server(guarded, answer, kind, reason):
+    """A token server that fails or talks nonsense ends the request with an error that says so."""
+    guarded.tokens.routes["GET", "/token"] = answer
+    ref = stored.reference(guarded.registry)
+    with pytest.raises(kind) as caught:
+        stored.run(lambda registry: registry.pull(ref, BOB))
+    assert caught.value.reason == reason
+
+
+def test_token_without_effect(guarded):
+    """A token that the registry does not take either is not asked for again and again."""
+    guarded.tokens.routes["GET", "/token"] = Answer(200, b'{"access_token": "other"}')
+    ref = stored.reference(guarded.registry)
+    with pytest.raises(errors.Final) as caught:
+        stored.run(lambda registry: registry.resolve(ref, BOB))
+    assert caught.value.reason == "Unauthorized"
+    assert len(guarded.tokens.seen) == 1
+
+
+@pytest.mark.parametrize("realm", ["", "nonsense", "http://[", "ftp://x/y", "http://127.0.0.1:1/token"])
+def test_realm_that_is_none(guarded, realm):
+    """A realm that cannot be asked is an error, of whatever kind it is no URL."""
+    challenge = Answer(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+    guarded.registry.routes["HEAD", f"{stored.BASE}/manifests/v1"] = challenge
+    ref = stored.reference(guarded.registry)
+    with pytest.raises(errors.Error) as caught:
+        stored.run(lambda registry: registry.resolve(ref, BOB))
+    assert caught.value.side == "registry"
+
+
+def test_basic():
+    """Basic credentials are sent once they are asked for, and from then on at once."""
+    with tiny_server.serving() as server:
+        stored.store(server, MADE)
+        challenge = Answer(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+
+        def guard(answer):
+            return lambda seen: answer if seen.headers.get("authorization") == BASIC_BOB else challenge
+
+        server.routes = {key: guard(answer) for key, answer in server.routes.items()}
+        pulled = stored.run(lambda registry: registry.pull(stored.reference(server), BOB))
+        assert pulled.module == stored.MODULE
+        sent = [seen.headers.get("authorization") for seen in server.seen]
+        assert sent == [None, BASIC_BOB, BASIC_BOB]
