@@ -94,8 +94,9 @@ def eventually(look: Callable[[], Look], within: float, successes: int, clock: C
 def consistently(look: Callable[[], Look], duration: float, clock: Clock) -> Course:
     """Look again and again for ``duration`` seconds, and at least twice; the first difference ends it."""
     watch = _Watch(look, clock)
-    difference = watch.look()
-    while not difference and watch.seconds < duration:
+    difference, tries = watch.look(), 1
+    while not difference and (watch.seconds < duration or tries < 2):
         clock.sleep(min(STEADY_PAUSE, duration))
         difference = watch.look()
+        tries += 1
     return watch.course(difference)

@@ -46,6 +46,7 @@ class Document:
 
     def fault(self, path: Path, message: str, *, at_key: bool = False) -> Fault:
         """A fault at the value of a path (or at its key), else at the key of the nearest thing around it."""
+        path = self._written(path)
         places = self.keys if at_key else self.values
         inner = path
         while inner and inner not in places:
@@ -53,6 +54,14 @@ class Document:
             places = self.keys  # a missing key is shown at the name of what lacks it
         position = places.get(inner) or self.values.get(inner) or Position(1, 1)
         return Fault(self.file, position.line, position.column, dotted(path), message)
+
+    def _written(self, path: Path) -> Path:
+        """The path without the index of a list that was written as its one item."""
+        written: Path = ()
+        for part in path:
+            if isinstance(part, str) or (*written, part) in self.values:
+                written = (*written, part)
+        return written
 
 
 def read(data: bytes, file: str) -> list[Document]:
@@ -156,8 +165,10 @@ class _Reader:
         for key, value in pairs:
             name = key.value
             inner = (*path, str(name) if isinstance(key, ScalarNode) else "?")
-            if not isinstance(key, ScalarNode) or str(key.tag) not in _TEXTS:
+            if not isinstance(key, ScalarNode) or str(key.tag) not in (*_TEXTS, _MERGE):
                 self.fault(key, inner, "a key must be text (quote it)")
+            elif str(key.tag) == _MERGE:
+                self.fault(key, inner, "merge keys are not read: write the keys out")
             elif name in result:
                 self.fault(key, inner, f"key stands twice, first on line {self.keys[inner].line}")
             else:
@@ -180,6 +191,7 @@ def _number(node: ScalarNode) -> float:
 
 _BASES: Final = frozenset("box")  # 0b1, 0o7, 0xf; a plain leading zero is decimal in YAML 1.2
 _TEXTS: Final = frozenset({_TAG + "str", _TAG + "timestamp"})
+_MERGE: Final = _TAG + "merge"
 _SCALARS: Final[Mapping[str, Callable[[ScalarNode], Any]]] = {
     _TAG + "str": lambda node: str(node.value),
     _TAG + "timestamp": lambda node: str(node.value),

@@ -20,7 +20,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), AfterValidator(str.lower)]
 HeaderValues = Annotated[
     list[values.Text],
-    BeforeValidator(values.one_or_more("text, {{matches: regex}}, {{contains: part}}")),
+    BeforeValidator(values.one_or_more("text, {matches: regex}, {contains: part}")),
     Field(
         description="The header's one value, or the list of all its values in their order.",
         json_schema_extra=values.ONE_OR_MORE,

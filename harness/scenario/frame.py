@@ -5,6 +5,7 @@ The frame knows no verb. A step is a mapping of one verb, so an unknown verb is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self, cast
 
@@ -15,6 +16,9 @@ from harness.scenario import model, values
 from harness.scenario.faults import suggest
 
 SCHEMA_NAME: Final = "scenario.schema.json"
+_NAME: Final = (
+    "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # as Kubernetes' names, since both name folders and objects
+)
 _FRAME: Final = frozenset({"title", "as_"})
 
 
@@ -31,7 +35,14 @@ def _one_sentence(text: str) -> str:
     return text
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+def _name(text: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        found = {"found": text[:80]}
+        raise PydanticCustomError("name", 'must be lower-case words with hyphens, found "{found}"', found)
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
 StepName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Capability = Annotated[
     str, AfterValidator(_capability), WithJsonSchema({"type": "string", "enum": list(model.CAPABILITIES)})

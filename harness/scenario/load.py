@@ -110,7 +110,8 @@ def _fault(read: document.Document, item: dict[str, Any]) -> Fault:
 def _message(item: dict[str, Any]) -> str:
     context = item.get("ctx") or {}
     if item["type"] == "unknown_key":
-        return f"unknown key{suggest(item['loc'][-1], context['known'])}"
+        what = "verb" if len(item["loc"]) == 3 and item["loc"][0] == "steps" else "key"
+        return f"unknown {what}{suggest(item['loc'][-1], context['known'])}"
     words = _KINDS.get(item["type"])
     return words.format(found=_found(item["input"]), **context) if words else str(item["msg"])
 

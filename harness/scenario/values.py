@@ -119,7 +119,7 @@ def _matcher(value: Any) -> Any:
         return {"equals": value}
     if isinstance(value, dict) and "equals" not in value:
         return value
-    raise PydanticCustomError("text", "must be text, {{matches: regex}} or {{contains: part}}")
+    raise PydanticCustomError("text", "must be text, {matches: regex} or {contains: part}")
 
 
 Text = Annotated[Matcher, BeforeValidator(_matcher)]

@@ -19,12 +19,14 @@ from harness.verbs.stage import Stage
 from harness.verbs.verb import Done, Failed, Verb
 
 
-def _has_names(manifest: dict[str, Any]) -> dict[str, Any]:
+def _has_names(manifest: Any) -> dict[str, Any]:
+    if not isinstance(manifest, dict):
+        raise PydanticCustomError("manifest", "an object is a mapping")
     metadata = manifest.get("metadata")
     names = {**manifest, "metadata.name": metadata.get("name") if isinstance(metadata, dict) else None}
     for key in ("apiVersion", "kind", "metadata.name"):
         if not isinstance(names.get(key), str):
-            raise PydanticCustomError("manifest", "an object needs the text {key}", {"key": key})
+            raise PydanticCustomError("manifest", "an object needs {key}, as text", {"key": key})
     return manifest
 
 

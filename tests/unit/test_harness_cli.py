@@ -1,0 +1,132 @@
+"""The harness program: what it says about bad input, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.commands import finding
+
+ROOT = Path(__file__).parents[2]
+PUSH = "  - push: {module: some.wasm, to: x}\n"
+
+
+def scenario(folder: Path, name: str, steps: str = PUSH) -> Path:
+    """A scenario file, with the module that it pushes beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "some.wasm").write_bytes(b"\0asm")
+    file = folder / f"{name}.yaml"
+    file.write_text(f"name: {name}\nclaim: It works.\nsteps:\n{steps}", encoding="utf-8")
+    return file
+
+
+def harness(*args: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_own_scenarios_have_no_fault():
+    """All scenarios of the project load, and are told with their claims."""
+    scenarios, faults = finding.read(finding.files([ROOT / "scenarios"]))
+    assert faults == []
+    assert {"hello-world", "upgrade", "delete", "bad-module", "private-registry"} <= {
+        s.name for s in scenarios
+    }
+
+
+def test_all_faults_of_all_files_are_told_at_once(tmp_path):
+    """Two bad files tell all their faults with positions; nothing is run; exit code 2."""
+    one = scenario(tmp_path, "one", "  - psh: {}\n")
+    two = scenario(tmp_path, "two", PUSH + "    as: One Two\n  - reqest: {}\n")
+    code, out, err = harness("run", one, two)
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        f'{one}:4:5: steps[0].psh: unknown verb (did you mean "push"?)',
+        f"{two}:5:9: steps[0].as: must match ^[a-z][a-z0-9_-]*$, found 'One Two'",
+        f'{two}:6:5: steps[1].reqest: unknown verb (did you mean "request"?)',
+        "3 faults, nothing was run",
+    ]
+
+
+def test_a_missing_module_is_told_before_a_mesh_is_started(tmp_path):
+    """What a step names must be there; exit code 2."""
+    file = scenario(tmp_path, "one", "  - push: {module: gone.wasm, to: x}\n")
+    code, _, err = harness("run", file)
+    assert code == 2
+    assert f"{file}:4:5: push.module: {tmp_path}/gone.wasm cannot be read: No such file" in err
+
+
+def test_two_scenarios_of_one_name_are_a_fault(tmp_path):
+    """Artifacts and reports are named by scenarios, so names are unique in a run."""
+    one = scenario(tmp_path / "a", "same")
+    two = scenario(tmp_path / "b", "same")
+    code, _, err = harness("run", tmp_path)
+    assert code == 2
+    assert f'{two}:1:1: name: "same" is the name of {one} already' in err
+
+
+@pytest.mark.parametrize(
+    "args", [["run", "gone.yaml"], ["run", "--mesh", "cloud"], ["run", "--timeout-factor", "0"]]
+)
+def test_bad_arguments_exit_with_2(args):
+    """A path that is not there, an unknown mesh and a factor of nothing are the caller's mistakes."""
+    code, out, err = harness(*args)
+    assert (code, out) == (2, "")
+    assert "Error: " in err
+
+
+def test_a_folder_without_scenarios_exits_with_2(tmp_path):
+    """An empty folder is a mistake and no pass."""
+    assert harness("run", tmp_path)[0] == 2
+
+
+def test_list_runs_nothing(tmp_path):
+    """--list tells names, files, needs and claims, also to programs."""
+    file = scenario(tmp_path, "one")
+    code, out, _ = harness("run", "--list", file)
+    assert (code, out) == (0, f"one  ({file}; needs nothing)\n  It works.\n")
+    code, out, _ = harness("run", "--list", "--output", "json", file)
+    assert json.loads(out) == [
+        {"name": "one", "file": str(file), "claim": "It works.", "requires": [], "labels": {}}
+    ]
+
+
+def test_schema_is_written_and_checked(tmp_path):
+    """A schema that is not the generated one, or none, is told with exit code 1."""
+    target = tmp_path / "schema.json"
+    assert harness("schema", "--check", target)[0] == 1
+    assert harness("schema", target)[0] == 0
+    assert harness("schema", "--check", target)[0] == 0
+    assert json.loads(harness("schema", "-")[1]) == json.loads(target.read_text(encoding="utf-8"))
+    target.write_text("{}", encoding="utf-8")
+    assert harness("schema", "--check", target)[0] == 1
+
+
+def test_the_nearest_scenarios_folder_is_meant(tmp_path, monkeypatch):
+    """Without arguments the scenarios of the folder are meant, also from below it."""
+    scenario(tmp_path / "scenarios", "one")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    for place in (tmp_path, below):
+        monkeypatch.chdir(place)
+        assert [file.name for file in finding.files([])] == ["one.yaml"]
+
+
+def test_help_loads_no_mesh():
+    """`harness run --help` needs none of the heavy parts."""
+    heavy = ("harness.meshes", "wasmtime", "lightkube", "pydantic", "ruamel", "rich")
+    code = (
+        "import sys; from harness.cli import main\n"
+        "main(['run', '--help'], standalone_mode=False)\n"
+        f"print([name for name in sys.modules if name.startswith({heavy!r})], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == "[]\n"
+    assert "Examples:" in done.stdout
