@@ -17,7 +17,7 @@ from harness.scenario.faults import BadFile
 
 FOLDER: Final = "scenarios"
 _SAMPLES: Final = "wasm_samples"
-_MODULE_SUFFIXES: Final = (".wasm", ".wat")
+_MODULE_SUFFIXES: Final = (".wasm", ".wat", ".hex")
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
@@ -87,9 +87,10 @@ class Sources:
         if not name.endswith(_MODULE_SUFFIXES):
             return samples.Samples(_samples_folder(scenario)).module(name)
         file = Path(scenario).parent / name
-        if name.endswith(".wasm"):
-            return self.file(name, scenario)
-        return samples.Samples(file.parent).module(file.stem)
+        try:
+            return samples.read(file)
+        except OSError as error:
+            raise ValueError(f"{file} cannot be read: {error.strerror}") from None
 
     def file(self, name: str, scenario: str) -> bytes:
         """The bytes of a file beside the scenario. Raises ValueError."""
