@@ -244,6 +244,8 @@ def load_brief(seen: LoadResult) -> str:
     words = [f"{seen.sent} sent, {seen.failed} failed"]
     if seen.longest_gap:
         words.append(f"longest gap {seen.longest_gap.seconds * 1000:.0f} ms")
+    if seen.retried:
+        words.append(f"{seen.retried} sent again since an idle connection was closed")
     return ", ".join(words + [f"{count} x {value}" for value, count in sorted(seen.seen.items())])
 
 

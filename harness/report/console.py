@@ -78,14 +78,14 @@ class Report:
 
     def _step(self, event: events.StepEnded) -> None:
         sign, style = _SIGNS[event.verdict]
-        self._line((f"  {sign} ", style), (f"{event.verb} {event.title}", ""), (_tail(event), "dim"))
+        self._line((f"  {sign} ", style), (f"{event.verb:<9} {event.title}", ""), (_tail(event), "dim"))
         if event.why:
             self._lines([event.where, *event.why])
 
     def _clean_up(self, event: events.CleanupEnded) -> None:
         if event.failures:
             sign, style = _SIGNS["failed"]
-            self._line((f"  {sign} ", style), ("clean-up", ""), (f"  {event.seconds:.2f} s", "dim"))
+            self._line((f"  {sign} ", style), ("clean-up ", ""), (f"  {event.seconds:.2f} s", "dim"))
             self._lines(event.failures)
 
     def _scenario(self, event: events.ScenarioEnded) -> None:
@@ -135,7 +135,7 @@ class Report:
 
 def _tail(event: events.StepEnded) -> str:
     detail = f"  {event.detail}" if event.detail else ""
-    return f"{detail}  {event.seconds:.2f} s"
+    return f"  {event.seconds:.2f} s{detail}"
 
 
 def _on(event: events.RunEnded) -> str:
