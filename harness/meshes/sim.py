@@ -1,0 +1,285 @@
+"""The mesh without a mesh: requests through the simulated host, in milliseconds, on any machine.
+
+One workload is modelled, Bookinfo's details (app=details, version=v1, ports 9080 and 9081) behind a
+sidecar, and objects are a table. An AutoWasm object takes its module from what was pushed and goes where
+its selector says. What needs a real API server, registry or proxy is not here, and ``capabilities`` says
+so.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from harness import events
+from harness.mesh import Load, LoadWish, ObjectRef, PushWish, Refused, RequestWish
+from harness.observation import Pushed, Response
+from harness.sim import exchange, host
+from harness.sim.contexts import Plugin
+
+_KIND: Final = "AutoWasm"
+_REGISTRY: Final = "registry.localhost:5000"
+_NAMESPACE: Final = "default"
+_CREATED: Final = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class _Workload:
+    labels: Mapping[str, str]
+    ports: tuple[int, ...]
+    namespace: str = _NAMESPACE
+
+
+_WORKLOADS: Final = {"details": _Workload({"app": "details", "version": "v1"}, (9080, 9081))}
+
+
+@dataclass(slots=True)
+class _Filter:
+    """An AutoWasm object's module, running.
+
+    A new one takes the place of an old one only once it has started.
+    """
+
+    plugin: host.Host
+    ports: tuple[int, ...]
+    labels: Mapping[str, str]
+    namespace: str
+
+    def applies(self, workload: _Workload, port: int) -> bool:
+        selected = self.namespace == workload.namespace and self.labels.items() <= workload.labels.items()
+        return selected and (not self.ports or port in self.ports)
+
+
+@dataclass(slots=True)
+class _World:
+    modules: dict[str, bytes] = field(default_factory=dict)
+    objects: dict[ObjectRef, dict[str, Any]] = field(default_factory=dict)
+    filters: dict[ObjectRef, _Filter] = field(default_factory=dict)
+    versions: int = 0
+
+
+class Sim:
+    """The simulated mesh. Nothing is started, so entering it costs nothing."""
+
+    name = "sim"
+    capabilities = frozenset({"traffic"})
+
+    def __init__(self, emit: events.Emit = lambda _: None) -> None:
+        self._emit = emit
+        self._world = _World()
+
+    @property
+    def bindings(self) -> Mapping[str, str]:
+        """What scenarios may name."""
+        return {"registry": _REGISTRY, "namespace": _NAMESPACE}
+
+    def __enter__(self) -> Self:
+        self._emit(events.PhaseStarted("simulate"))
+        self._emit(events.PhaseEnded("simulate", 0.0, "nothing to start"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._world = _World()
+
+    # ------------------------------------------------------------------ modules and objects
+
+    def push(self, wish: PushWish) -> Pushed:
+        """Keep a module under its reference, and under its digest."""
+        sha256 = hashlib.sha256(wish.module).hexdigest()
+        repository = (
+            wish.reference.rpartition(":")[0] if ":" in wish.reference.rpartition("/")[2] else wish.reference
+        )
+        for reference in (wish.reference, f"{repository}@sha256:{sha256}"):
+            self._world.modules[reference] = wish.module
+        return Pushed(wish.reference, f"sha256:{sha256}", sha256)
+
+    def apply(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep an object; an AutoWasm object takes effect at once.
+
+        Raises:
+            Refused: it has no name, or an AutoWasm object lacks what it must have.
+        """
+        target = _reference(manifest)
+        if target.kind == _KIND:
+            _spec(manifest)
+        before = self._world.objects.get(target)
+        self._world.versions += 1
+        stored: dict[str, Any] = copy.deepcopy(dict(manifest))
+        stored["status"] = before["status"] if before else {}
+        stored["metadata"] |= {"namespace": target.namespace, "resourceVersion": str(self._world.versions)}
+        stored["metadata"] |= _born(stored, before, self._world.versions)
+        self._world.objects[target] = stored
+        if target.kind == _KIND:
+            stored["status"] = self._bind(target, stored)
+        return copy.deepcopy(stored)
+
+    def _bind(self, target: ObjectRef, stored: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = _spec(stored)
+        module = self._world.modules.get(wanted.source)
+        generation = stored["metadata"]["generation"]
+        running = target in self._world.filters
+        if module is None:
+            missing = f"{wanted.source} was not pushed"
+            return _status(generation, running, [("Pulled", False, "NotFound", missing)])
+        pulled = ("Pulled", True, "Pulled", wanted.source)
+        try:
+            plugin = host.Host(module, Plugin(target.name, wanted.root_id, wanted.vm_id))
+        except host.NotLoaded as no:
+            return _status(generation, running, [pulled, ("Verified", False, "NotLoaded", str(no))])
+        found = _Filter(plugin, wanted.ports, wanted.labels, target.namespace)
+        self._world.filters[target] = found
+        done = [pulled, ("Verified", True, "Verified", ""), ("Programmed", True, "Programmed", "")]
+        digest = {"digest": f"sha256:{hashlib.sha256(module).hexdigest()}"}
+        return _status(generation, running, done) | digest
+
+    def delete(self, target: ObjectRef) -> bool:
+        """Forget an object and what it did."""
+        self._world.filters.pop(target, None)
+        return self._world.objects.pop(target, None) is not None
+
+    def get(self, target: ObjectRef) -> Mapping[str, Any] | None:
+        """An object as it is kept."""
+        return copy.deepcopy(self._world.objects.get(target))
+
+    # ------------------------------------------------------------------ traffic
+
+    def request(self, wish: RequestWish) -> Response:
+        """Send a request through the filters that apply, to the modelled application."""
+        workload = _WORKLOADS.get(wish.to)
+        if workload is None:
+            return Response(None, error=f"no workload {wish.to!r}: sim has {', '.join(_WORKLOADS)}")
+        if wish.port not in workload.ports:
+            return Response(None, error=f"connection refused: {wish.to} does not listen at {wish.port}")
+        chosen = [f.plugin for f in self._world.filters.values() if f.applies(workload, wish.port)]
+        line = ((":method", wish.method), (":path", wish.path), (":scheme", "http"))
+        more = [(name.lower(), value) for name, value in wish.headers if name.lower() != "host"]
+        hosts = [value for name, value in wish.headers if name.lower() == "host"]
+        authority = hosts[0] if hosts else f"{wish.to}:{wish.port}"
+        length = [("content-length", str(len(wish.body)))] if wish.body else []
+        headers = ((":authority", authority), *line, ("x-forwarded-proto", "http"), *length, *more)
+        answer = exchange.run(chosen, exchange.Message(headers, wish.body), _details(wish.port))
+        if answer.response is None:
+            return Response(
+                None, error=f"timed out after {wish.timeout} s: a filter paused and never went on"
+            )
+        return _response(answer, wish.port)
+
+    def load(self, wish: LoadWish) -> Load:
+        """There is no time in this mesh, so there is no load."""
+        del wish
+        raise Refused("sim has no load: it sends one request at a time")
+
+    def collect(self, folder: Path) -> None:
+        """Write the objects and what the modules logged."""
+        folder.mkdir(parents=True, exist_ok=True)
+        objects = list(self._world.objects.values())
+        (folder / "objects.json").write_text(json.dumps(objects, indent=2), encoding="utf-8")
+        lines = [
+            f"{target}: {line.level} {line.message}"
+            for target, running in self._world.filters.items()
+            for line in running.plugin.state.logs
+        ]
+        (folder / "filters.log").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    source: str
+    ports: tuple[int, ...]
+    labels: Mapping[str, str]
+    root_id: str
+    vm_id: str
+
+
+def _spec(manifest: Mapping[str, Any]) -> _Spec:
+    try:
+        of = manifest["spec"]["filter"]
+        source = of["source"]
+        place = source["registry"]["image"] if "registry" in source else source["object"]["url"]
+        labels = manifest["spec"]["selector"]["matchLabels"]
+        ports = tuple(int(port) for port in of.get("applyPorts") or ())
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(f"AutoWasm: spec is not as it must be: {error!r}") from error
+    return _Spec(str(place), ports, labels, of.get("rootID", ""), of.get("vmID", ""))
+
+
+def _reference(manifest: Mapping[str, Any]) -> ObjectRef:
+    metadata = manifest.get("metadata") or {}
+    if not (manifest.get("apiVersion") and manifest.get("kind") and metadata.get("name")):
+        raise Refused("an object must have apiVersion, kind and metadata.name")
+    namespace = metadata.get("namespace", _NAMESPACE)
+    return ObjectRef(manifest["apiVersion"], manifest["kind"], namespace, metadata["name"])
+
+
+def _born(stored: Mapping[str, Any], before: Mapping[str, Any] | None, version: int) -> dict[str, Any]:
+    """What an API server keeps from the first version on; the generation counts changes of the spec."""
+    if before is None:
+        return {"uid": f"sim-{version}", "creationTimestamp": _CREATED, "generation": 1}
+    kept = {key: before["metadata"][key] for key in ("uid", "creationTimestamp", "generation")}
+    kept["generation"] += before.get("spec") != stored.get("spec")
+    return kept
+
+
+def _status(generation: int, running: bool, conditions: list[tuple[str, bool, str, str]]) -> dict[str, Any]:
+    refused = "Degraded" if running else "Failed"  # degraded: the version before is still at work
+    phase = "Synced" if all(status for _, status, _, _ in conditions) else refused
+    return {
+        "phase": phase,
+        "observedGeneration": generation,
+        "conditions": [
+            {
+                "type": kind,
+                "status": str(status),
+                "reason": reason,
+                "message": message,
+                "lastTransitionTime": _CREATED,
+            }
+            for kind, status, reason, message in conditions
+        ],
+    }
+
+
+def _details(port: int) -> Callable[[exchange.Message], exchange.Message]:
+    def answer(request: exchange.Message) -> exchange.Message:
+        path = request.value(":path").partition("?")[0]
+        number = path.removeprefix("/details/")
+        found = path.startswith("/details/") and number.isdigit()
+        seen = {
+            "method": request.value(":method"),
+            "path": request.value(":path"),
+            "port": port,
+            "headers": [["host" if n == ":authority" else n, v] for n, v in _seen(request)],
+        }
+        book: dict[str, Any] = {"id": int(number), "author": "William Shakespeare"} if found else {}
+        body = json.dumps(book | {"request": seen}).encode()
+        headers = (
+            (":status", "200" if found else "404"),
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("server", "istio-envoy"),
+        )
+        return exchange.Message(headers, body)
+
+    return answer
+
+
+def _seen(request: exchange.Message) -> list[tuple[str, str]]:
+    return [(n, v) for n, v in request.headers if not n.startswith(":") or n == ":authority"]
+
+
+def _response(answer: exchange.Answer, port: int) -> Response:
+    message = answer.response
+    assert message is not None
+    headers = tuple((name, value) for name, value in message.headers if not name.startswith(":"))
+    app = None
+    if answer.reached is not None:
+        app = json.loads(_details(port)(answer.reached).body)["request"]
+    return Response(int(message.value(":status") or 0) or None, headers, message.body, app)
