@@ -66,9 +66,11 @@ def _waiting(program: GoProgram, owner: str) -> events.Notice:
 
 def _build(program: GoProgram, target: Path, go: golang.Go, emit: events.Emit) -> float:
     last = history.seconds(program.name)
-    usual = "" if last else f", about {program.usual:.0f} s on two cores the first time"
+    if last is None:
+        about = f"about {program.usual:.0f} s on two cores"
+        emit(events.Notice(f"{program.name} {program.version} is built from source, this once: {about}"))
     phase = f"build {program.name}"
-    emit(events.PhaseStarted(phase, f"{program.version}{usual}", last))
+    emit(events.PhaseStarted(phase, program.version, last))
     began = time.monotonic()
     with cache.scratch(target) as scratch:
         _compile(program, go, scratch / program.name, target)

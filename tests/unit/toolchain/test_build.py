@@ -28,10 +28,10 @@ binaries.ensure(["etcd"], lambda event: print("told", flush=True))
 def test_a_build_is_kept(go, told) -> None:
     """The first asking builds and tells its beginning and end; the second finds it and tells nothing."""
     assert build.ensure(ETCD, told) is not None
-    assert [type(event) for event in told.events] == [events.PhaseStarted, events.PhaseEnded]
+    assert [type(event) for event in told.events] == [events.Notice, events.PhaseStarted, events.PhaseEnded]
     assert subprocess.run([build.place(ETCD)], capture_output=True, check=True).stdout == b"built\n"
     assert build.ensure(ETCD, told) is None
-    assert len(told.events) == 2
+    assert len(told.events) == 3
     assert len(go.builds()) == 1
 
 
@@ -44,7 +44,8 @@ def test_the_next_build_says_how_long_the_last_one_took(told) -> None:
     first, second = told.of(events.PhaseStarted)
     assert (first.expected, second.expected) == (None, took)
     assert took is not None
-    assert "about 52 s" in first.detail
+    (notice,) = told.of(events.Notice)  # where there is no last time, the usual one
+    assert "about 52 s" in notice.message
 
 
 def test_flags_come_from_the_row(go, told) -> None:
