@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from harness.doctor import namespaces, network_try
+from harness.doctor import namespaces
 from harness.doctor.finding import Finding
 
+# Not imported: where pyroute2 is missing, that is a finding.
+_TRY: Final = Path(__file__).with_name("network_try.py")
 _MODULES: Final = "sudo modprobe -a veth nf_tables nft_chain_nat nft_redir"
 
 
@@ -18,7 +20,7 @@ def examine() -> Finding:
     for _, prefix in namespaces.ways():
         if namespaces.attempt([*prefix, "true"]):
             continue
-        said = namespaces.attempt([*prefix, sys.executable, "-P", str(Path(network_try.__file__))])
+        said = namespaces.attempt([*prefix, sys.executable, "-P", str(_TRY)])
         if not said:
             return Finding("network", True, "a veth pair and an nftables redirect were made in a namespace")
     remedy = "pip install 'autowasm[harness]'" if "ModuleNotFoundError" in said else _MODULES
