@@ -39,13 +39,19 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a steady stream of requests met. ``seen`` counts successful answers by the values of watched headers."""
+    """What a steady stream of requests met.
+
+    ``seen`` counts successful answers by watched header and value, under keys like ``x-filter-version: v1``.
+    ``retried`` counts requests that were sent
+    once more, on a new connection, since an idle one was closed under them (RFC 9110, 9.2.2): no failures.
+    """
 
     sent: int
     failed: int
     failures: Sequence[str] = ()
     longest_gap: Gap | None = None
     seen: Mapping[str, int] = field(default_factory=dict)
+    retried: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,20 @@
+"""A real Istio mesh as plain processes in one user, network, pid and mount namespace.
+
+``namespaces`` makes the place from outside, ``Local`` the mesh inside of it. Neither loads the other.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.meshes.local.local import Local as Local
+
+__all__ = ["Local"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the mesh (netlink, certificates, HTTP) only where it is used: the outer process never does."""
+    if name == "Local":
+        from harness.meshes.local.local import Local  # noqa: PLC0415 - see above
+
+        return Local
+    raise AttributeError(name)

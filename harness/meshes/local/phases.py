@@ -1,0 +1,49 @@
+"""Parts of a bring-up that run beside each other, each told as events with its own time and the time since the start.
+
+A part that fails stops the others from being waited for: the first failure is the one that is raised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from harness import events
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Phases:
+    """Starts parts in threads of their own and times them. Events come one at a time."""
+
+    def __init__(self, emit: events.Emit) -> None:
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="phase")
+
+    def start(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a part beside the others; it waits for those it needs by their futures."""
+        return self._pool.submit(function, *args, **kwargs)
+
+    @contextlib.contextmanager
+    def phase(self, name: str, detail: str = "") -> Iterator[None]:
+        """Time a part. Only one that succeeds is told as ended."""
+        self._tell(events.PhaseStarted(name, detail))
+        began = time.monotonic()
+        yield
+        now = time.monotonic()
+        self._tell(events.PhaseEnded(name, now - began, detail, now - self._began))
+
+    def close(self) -> None:
+        """Wait for nothing that has not begun."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _tell(self, event: events.Event) -> None:
+        with self._lock:
+            self._emit(event)

@@ -1,0 +1,65 @@
+"""Pushing as a user does: ``wasmc push``, logged in through a Docker configuration of its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from harness.mesh import PushWish, Refused
+from harness.observation import Pushed
+from harness.services import process
+
+_TIMEOUT_SECONDS: Final = 60
+_DIGEST: Final = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
+
+
+def push(wish: PushWish) -> Pushed:
+    """Push a module. ``--force``: what the system makes of a bad module is for scenarios to see.
+
+    Raises:
+        Refused: wasmc did not succeed; the message is what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="harness-push-") as name:
+        folder = Path(name)
+        module = folder / "module.wasm"
+        module.write_bytes(wish.module)
+        (folder / "config.json").write_text(json.dumps(_logins(wish)))
+        command = process.python("autowasm.wasmc", "push", wish.reference, "--file", str(module), "--force")
+        output = _run(command, {"DOCKER_CONFIG": name})
+    found = _DIGEST.search(output)
+    if found is None:
+        raise Refused(f"wasmc push {wish.reference}: must print a digest, printed {output!r}")
+    return Pushed(wish.reference, found[1], hashlib.sha256(wish.module).hexdigest())
+
+
+def _run(command: list[str], extra: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_TIMEOUT_SECONDS,
+            env=process.environment(extra),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Refused(f"wasmc push: must end within {_TIMEOUT_SECONDS} s, did not") from error
+    if done.returncode != 0:
+        raise Refused(done.stderr.strip() or f"wasmc push: exit code {done.returncode}")
+    return done.stdout
+
+
+def _logins(wish: PushWish) -> Mapping[str, object]:
+    if wish.credentials is None:
+        return {}
+    registry = wish.reference.partition("/")[0]
+    login = base64.b64encode(":".join(wish.credentials).encode()).decode()
+    return {"auths": {registry: {"auth": login}}}

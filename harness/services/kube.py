@@ -1,0 +1,161 @@
+"""A client of the Kubernetes API for plain objects of any kind: apply, get, list, delete, status, tokens.
+
+Objects are the dictionaries that a YAML file holds: nothing is dropped or filled in on the way, so that what the API
+server thinks of a manifest is what the scenario sees. Plural names come from discovery.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx2
+
+from harness.mesh import Broken, ObjectRef, Refused
+from harness.services.pki import Pair
+
+MANAGER: Final = "harness"
+
+_TIMEOUT_SECONDS: Final = 30.0
+_GONE_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.02
+_APPLY: Final = {"content-type": "application/apply-patch+yaml"}
+_MERGE: Final = {"content-type": "application/merge-patch+json"}
+_TOKEN_SECONDS: Final = 30 * 24 * 3600  # as long as the certificates: a mesh and its keys end before
+
+Object = Mapping[str, Any]
+
+
+def ref(manifest: Object) -> ObjectRef:
+    """The name of an object that a manifest describes; the namespace is ``default`` where none is written."""
+    metadata = manifest["metadata"]
+    namespace = metadata.get("namespace") or "default"
+    return ObjectRef(manifest["apiVersion"], manifest["kind"], namespace, metadata["name"])
+
+
+class Api:
+    """An API server, as one user. Methods may be called from any thread.
+
+    Raises (all methods): Refused with the server's own words, Broken where it does not answer.
+    """
+
+    def __init__(self, url: str, ca: Path, client: Pair) -> None:
+        context = ssl.create_default_context(cafile=str(ca))
+        context.load_cert_chain(client.certificate, client.key)
+        self._http = httpx2.Client(base_url=url, verify=context, timeout=_TIMEOUT_SECONDS, trust_env=False)
+        self._kinds: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def answers(self) -> bool:
+        """Whether lists of objects work: the whole chain down to etcd is up."""
+        try:
+            return self._http.get("/api/v1/namespaces", params={"limit": "1"}).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def apply(self, manifest: Object) -> Object:
+        """Create or change an object by server-side apply; returns it as stored."""
+        query = {"fieldManager": MANAGER, "force": "true"}
+        return self._json("PATCH", self.path(ref(manifest)), query, _APPLY, manifest)
+
+    def patch_status(self, target: ObjectRef, status: Object) -> Object:
+        """Merge into an object's status."""
+        path = self.path(target) + "/status"
+        return self._json("PATCH", path, {"fieldManager": MANAGER}, _MERGE, {"status": status})
+
+    def get(self, target: ObjectRef) -> Object | None:
+        """Read an object; None where there is none."""
+        response = self._send("GET", self.path(target))
+        return None if response.status_code == 404 else _checked(response)
+
+    def list(self, api_version: str, kind: str, labels: str = "") -> list[Object]:
+        """All objects of a kind in all namespaces, by an optional label selector."""
+        plural, _namespaced = self._resource(api_version, kind)
+        query = {"labelSelector": labels} if labels else {}
+        items: list[Object] = self._json("GET", f"{_root(api_version)}/{plural}", query)["items"]
+        return items
+
+    def delete(self, target: ObjectRef, timeout: float = _GONE_SECONDS) -> bool:
+        """Delete an object and wait until it is gone; False where there was none."""
+        path = self.path(target)
+        response = self._send("DELETE", path)
+        if response.status_code == 404:
+            return False
+        _checked(response)
+        deadline = time.monotonic() + timeout
+        while (found := self._send("GET", path)).status_code != 404:
+            if time.monotonic() > deadline:
+                finalizers = _checked(found)["metadata"].get("finalizers")
+                raise Refused(f"{target}: must be gone {timeout:g} s after its deletion, is there: {finalizers=}")
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def token(self, namespace: str, account: str, audience: str | None = None) -> str:
+        """A token of a ServiceAccount (TokenRequest), for the API server or for another audience."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        spec = {"audiences": [audience] if audience else [], "expirationSeconds": _TOKEN_SECONDS}
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        token: str = self._json("POST", path, body=request)["status"]["token"]
+        return token
+
+    def path(self, target: ObjectRef) -> str:
+        """The path of an object."""
+        plural, namespaced = self._resource(target.api_version, target.kind)
+        middle = f"/namespaces/{quote(target.namespace)}" if namespaced else ""
+        return f"{_root(target.api_version)}{middle}/{plural}/{quote(target.name)}"
+
+    def _resource(self, api_version: str, kind: str) -> tuple[str, bool]:
+        key = (api_version, kind)
+        if key not in self._kinds:
+            response = self._send("GET", _root(api_version))
+            known = _checked(response)["resources"] if response.status_code != 404 else []
+            for one in known:
+                if "/" not in one["name"]:  # a subresource
+                    self._kinds[(api_version, one["kind"])] = (one["name"], one["namespaced"])
+        if key not in self._kinds:
+            raise Refused(f"{api_version} {kind}: must be a kind that the API server knows, it does not")
+        return self._kinds[key]
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Object | None = None,
+    ) -> dict[str, Any]:
+        return _checked(self._send(method, path, query, headers, body))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Object | None = None,
+    ) -> httpx2.Response:
+        try:
+            return self._http.request(method, path, params=query, headers=headers, json=body)
+        except httpx2.HTTPError as error:
+            raise Broken(f"kube-apiserver: must answer {method} {path}, {type(error).__name__}: {error}") from error
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _checked(response: httpx2.Response) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = response.json()
+    except ValueError:
+        body = {}
+    if response.is_success:
+        return body
+    raise Refused(str(body.get("message") or f"{response.status_code} {response.text[:256]}"))
