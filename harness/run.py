@@ -6,6 +6,7 @@ reports' business. A failure is explained before the clean-up, since that destro
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -155,7 +156,7 @@ class _Play:
     def step(self, index: int, step: model.Step) -> bool:
         """Run a step and report it; whether the scenario goes on."""
         began = self.options.clock.now()
-        title = step.title or verbs.TABLE[step.verb].words(step.args)
+        title = step.title or self.words(step)
         self.emit(events.StepStarted(self.scenario.name, index, step.verb, title))
         outcome = self.act(step)
         why = () if isinstance(outcome, Done) else outcome
@@ -176,6 +177,13 @@ class _Play:
             self.verdict = "failed"
             self.explain(step, why)
         return not why
+
+    def words(self, step: model.Step) -> str:
+        """A step in a few words, with its bindings filled in where they can be."""
+        args = step.args
+        with contextlib.suppress(bindings.Unbound):
+            args = bindings.fill(dict(args), self.stage.bindings)
+        return verbs.TABLE[step.verb].words(args)
 
     def act(self, step: model.Step) -> Done | tuple[str, ...]:
         """Do what a step says; the lines of the explanation where that went wrong."""

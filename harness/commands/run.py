@@ -203,7 +203,7 @@ def _on_sim(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) 
     from harness.meshes.sim import Sim
 
     signal.signal(signal.SIGTERM, _as_interrupt)
-    with Sim() as mesh:
+    with Sim(emit) as mesh:
         return _run(scenarios, mesh, settings, emit)
 
 

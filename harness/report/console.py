@@ -92,7 +92,7 @@ class Report:
         sign, style = _SIGNS[event.verdict]
         if event.verdict == "skipped":
             self._skipped.append(event)
-            self._line((f"\n{sign} {event.name}", style), (f"  skipped: {event.reason}", ""))
+            self._line((f"{sign} {event.name}", style), (f"  skipped: {event.reason}", ""))
             return
         if event.verdict == "failed":
             self._failed.append(event)
@@ -106,13 +106,14 @@ class Report:
             self._line(("\nphases of the bring-up", "bold"))
             for phase, seconds in event.phases:
                 self._line((f"  {phase:<28}{seconds:7.2f} s", ""))
+        self._line(("", ""))
         for ended in self._skipped:
-            self._line((f"\nskipped {ended.name}: {ended.reason}", "yellow"))
+            self._line((f"skipped {ended.name}: {ended.reason}", "yellow"))
         for ended in self._failed:
-            self._line((f"\nfailed {ended.name} ({ended.file})", "bold red"))
+            self._line((f"failed {ended.name} ({ended.file})", "bold red"))
         counts = f"{event.passed} passed, {event.failed} failed, {event.skipped} skipped"
         good = not event.failed and event.passed
-        self._line((f"\n{counts}", "bold green" if good else "bold red"), (_on(event), ""))
+        self._line((counts, "bold green" if good else "bold red"), (_on(event), ""))
         if not event.passed and not event.failed:
             self._line(("nothing was run, so nothing was proved", "bold red"))
 

@@ -92,4 +92,3 @@ def _fail(case: ET.Element, message: str, lines: Sequence[str]) -> None:
 
 def _clean(text: str) -> str:
     return _NOT_XML.sub("\ufffd", text)
-

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +119,93 @@ def test_the_nearest_scenarios_folder_is_meant(tmp_path, monkeypatch):
     for place in (tmp_path, below):
         monkeypatch.chdir(place)
         assert [file.name for file in finding.files([])] == ["one.yaml"]
+
+
+FILTER = """
+  - push: {module: ../wasm_samples/good/hello-v1.wat, to: "${registry}/x:v1"}
+    as: v1
+  - apply:
+      object:
+        apiVersion: wasm.tcm.io/v1alpha1
+        kind: AutoWasm
+        metadata: {name: x, namespace: "${namespace}"}
+        spec:
+          filter: {applyPorts: [9080], source: {registry: {image: "${v1.reference}"}}}
+          selector: {matchLabels: {app: details}}
+  - request:
+      to: details
+      port: 9080
+      path: /details/1
+      eventually: {within: WITHIN}
+      expect: {headers: {hello: VALUE}}
+"""
+
+
+def simulated(tmp_path: Path, value: str, within: str = "100ms") -> list[str]:
+    """A command that runs a scenario on the simulator which expects this header."""
+    scenario(tmp_path / "scenarios", "x", FILTER.replace("VALUE", value).replace("WITHIN", within))
+    (tmp_path / "wasm_samples").symlink_to(ROOT / "wasm_samples")
+    return [sys.executable, "-m", "harness", "run", "--mesh", "sim", "--artifacts", "out", "--junit", "x.xml"]
+
+
+def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a harness in a folder."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=-1, stderr=-1, text=True)
+
+
+def test_a_scenario_that_holds_on_the_simulator_exits_with_0(tmp_path):
+    """The whole way: file, verbs, simulated host, console and JUnit."""
+    with start(simulated(tmp_path, "world"), tmp_path) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, ""), out
+    assert "1 passed, 0 failed, 0 skipped on sim" in out
+    assert 'failures="0"' in (tmp_path / "x.xml").read_text(encoding="utf-8")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scenario_that_does_not_hold_exits_with_1(tmp_path):
+    """The failure is explained on the console and in the artifacts."""
+    with start(simulated(tmp_path, "moon"), tmp_path) as process:
+        out, _ = process.communicate()
+    assert process.returncode == 1
+    assert 'difference: header hello: expected "moon", found "world"' in out
+    (why,) = (tmp_path / "out").glob("*/x/why.txt")
+    assert 'expected "moon"' in why.read_text(encoding="utf-8")
+
+
+def test_a_run_of_nothing_exits_with_1(tmp_path):
+    """Where everything is skipped nothing was proved."""
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "run",
+        "--mesh",
+        "sim",
+        str(ROOT / "scenarios" / "upgrade.yaml"),
+    ]
+    with start(command, tmp_path) as process:
+        out, _ = process.communicate()
+    assert process.returncode == 1
+    assert "nothing was run, so nothing was proved" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupt_is_reported_and_exits_with_130(tmp_path, number):
+    """A run that is told to stop cleans up, says so, and writes its reports."""
+    with start([*simulated(tmp_path, "moon", "10m"), "--output", "json"], tmp_path) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = json.loads(line)
+            if (event["event"], event.get("verb")) == ("step-started", "request"):
+                process.send_signal(number)
+                break
+        rest = [json.loads(line) for line in process.stdout]
+        process.wait()
+    assert process.returncode == 130
+    assert [event["event"] for event in rest] == ["cleanup-ended", "scenario-ended", "run-ended"]
+    assert 'message="interrupted"' in (tmp_path / "x.xml").read_text(encoding="utf-8")
 
 
 def test_help_loads_no_mesh():
