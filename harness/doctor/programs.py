@@ -39,7 +39,7 @@ def _program(program: Program) -> Finding:
             )
         said = namespaces.attempt([str(found.path), *program.probe])
     except Lacking as lacking:
-        return Finding(program.name, False, lacking.message, lacking.remedy)
+        return Finding(program.name, False, lacking.message.removeprefix(f"{program.name}: "), lacking.remedy)
     if said:
         remedy = (
             f"remove {found.path}, so that it is made again" if found.origin == "cached" else "replace it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -31,9 +30,11 @@ def path(program: WheelProgram) -> Path:
 
 def version(program: WheelProgram) -> str:
     """The distribution's version, which is its program's. Raises Lacking."""
+    from importlib import metadata  # noqa: PLC0415 - 12 ms that finding a path does not need
+
     try:
-        return importlib.metadata.version(program.distribution)
-    except importlib.metadata.PackageNotFoundError as error:
+        return metadata.version(program.distribution)
+    except metadata.PackageNotFoundError as error:
         raise _absent(program, "not installed") from error
 
 
