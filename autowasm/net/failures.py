@@ -30,7 +30,8 @@ class Ask:
     url: str
 
     def __str__(self) -> str:
-        return f'{self.method} "{self.url.partition("?")[0]}"'
+        place = ascii(self.url.partition("?")[0])[1:-1]  # a stranger may have named it
+        return f'{self.method} "{place}"'
 
 
 @dataclass(frozen=True, slots=True)

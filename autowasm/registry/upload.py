@@ -8,6 +8,7 @@ import httpx2
 
 from autowasm import errors
 from autowasm.digest import Digest
+from autowasm.net import failures
 from autowasm.oci import artifact
 from autowasm.registry import download
 from autowasm.registry.auth import Access
@@ -70,7 +71,10 @@ async def _begin(exchange: Exchange, access: Access) -> httpx2.URL:
             side="registry",
             reason="RegistryFault",
         )
-    return _upgraded(call.url.join(location), call.url)
+    try:
+        return _upgraded(call.url.join(location), call.url)
+    except failures.FOREIGN as error:
+        raise failures.of_exception(call.ask, error) from error
 
 
 def _upgraded(url: httpx2.URL, asked: httpx2.URL) -> httpx2.URL:

@@ -27,7 +27,7 @@ def command(file: Path, config: str, vm_config: str, root_id: str, form: str) ->
     Examples:
       wasmc check hello.wasm
       wasmc check hello.wasm --config @plugin.json --output json
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     configuration = check.Configuration(vm=_bytes(vm_config), plugin=_bytes(config), root_id=root_id)
     report = check.check(files.read(file), configuration)
     output.show_report(report, str(file), form)

@@ -60,15 +60,18 @@ def wasmc() -> None:
 
     Credentials come from Docker's config.json. Exit codes: 0 done, 1 refused or failed on the other side,
     2 bad input.
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
 
 
 def main() -> None:
     """Run the program and end the process with its exit code."""
     try:
-        code = wasmc(standalone_mode=False)
+        code = wasmc(prog_name="wasmc", standalone_mode=False)
     except errors.Error as error:
         code = _fail(str(error), error.remedy, 2 if isinstance(error, errors.Usage) else 1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wasmc"
         code = _fail(error.format_message(), f"See {path} --help.", 2)

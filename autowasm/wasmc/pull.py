@@ -32,7 +32,7 @@ def command(connection: connections.Connection, reference: Reference, out: Path,
     Examples:
       wasmc pull registry.example.com/filters/hello:v1
       wasmc pull registry.example.com/filters/hello:v1 -o hello.wasm --output json
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     output.show(pull(connection, reference, out), form)
 
 

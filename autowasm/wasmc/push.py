@@ -49,7 +49,7 @@ def command(connection: connections.Connection, form: str, **wish: Any) -> None:
     Examples:
       wasmc push registry.example.com/filters/hello:v1 -f hello.wasm
       wasmc push localhost:5000/hello:v1 -f hello.wasm --format binary
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     output.show(push(connection, Wish(**wish)), form)
 
 

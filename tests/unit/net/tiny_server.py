@@ -21,7 +21,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer. ``cut``: send so many bytes of the body and drop the connection (-1: not even a status)."""
+    """What to answer. ``cut``: send so many bytes of the body, then drop the connection (-1: at once)."""
 
     status: int = 200
     body: bytes = b""

@@ -7,9 +7,13 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autowasm import errors
 from autowasm.oci import artifact
+from autowasm.oci.reference import Reference
+from autowasm.registry import auth
 from autowasm.registry.credentials import Credentials
 from tests.unit.net import tiny_server
 from tests.unit.net.tiny_server import Answer
@@ -154,3 +158,19 @@ def test_basic():
         assert pulled.module == stored.MODULE
         sent = [seen.headers.get("authorization") for seen in server.seen]
         assert sent == [None, BASIC_BOB, BASIC_BOB]
+
+
+_LABELS = st.text("aZ0-", min_size=1, max_size=70)
+_REST = st.sampled_from(["/a", "/a:b", "/a/b__c@sha256:" + "0" * 64])
+
+
+@given(st.lists(_LABELS, min_size=1, max_size=3).map(".".join), st.sampled_from(["", ":1", ":65535"]), _REST)
+def test_every_reference_has_a_url(host, port, rest):
+    """Whatever parses as a reference can be asked for, its registry being the host of the URL."""
+    try:
+        ref = Reference.parse(f"{host}.x{port}{rest}")
+    except errors.Usage:
+        return
+    url = auth.Access(ref, None, "https").api
+    assert url.host == ref.registry.partition(":")[0].lower()
+    assert url.path == f"/v2/{ref.repository}"

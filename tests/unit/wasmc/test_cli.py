@@ -1,0 +1,135 @@
+"""The wasmc program without a registry: help, bad input, checks, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autowasm import errors
+from autowasm.wasmc import files
+
+ROOT = Path(__file__).parents[3]
+
+
+def wasmc(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(folder), "COLUMNS": "100"}
+    command = [sys.executable, "-m", "autowasm.wasmc", *args]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("args", [["--help"], ["push", "-h"], ["pull", "--help"], ["check", "--help"]])
+def test_help(tmp_path, args):
+    """Every command has help with examples."""
+    helped = wasmc(tmp_path, *args)
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert "Examples:\n  wasmc " in helped.stdout.replace("\n    ", "\n  ")
+
+
+def test_help_loads_no_command():
+    """The list of commands is shown without loading HTTP or Wasm libraries: it must be quick."""
+    code = (
+        "import sys; from autowasm.wasmc import cli\n"
+        "try: cli.wasmc(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('httpx2', 'wasmtime', 'asyncio') if name in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"
+    assert "  push   Check a module" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["psuh"], "No such command 'psuh'."),
+        (["push", "r.io/a"], "Missing option '-f' / '--file'."),
+        (["push", "r.io/A", "-f", "x"], "reference 'r.io/A': a part of the repository must be"),
+        (["push", "r.io/a", "-f", "none.wasm"], "file 'none.wasm': must be readable: No such file"),
+        (["push", "r.io/a", "-f", "."], "file '.': must be readable: Is a directory"),
+        (["pull", "r.io/a", "-o", "none/x.wasm"], "output 'none/x.wasm': must be in a folder that is there"),
+        (["pull", "r.io/a", "-o", "."], "output '.': must be a file, is a folder"),
+        (["pull", "r.io/a", "--username", "x"], "credentials: must be --username and --password-stdin"),
+        (["pull", "r.io/a", "--ca-file", "none.pem"], "CA file 'none.pem': must hold PEM certificates"),
+        (["check", "none.wasm"], "file 'none.wasm': must be readable"),
+        (["check", "x", "--output", "xml"], "'xml' is not one of 'text', 'json'."),
+    ],
+)
+def test_bad_input(tmp_path, args, error):
+    """Bad input is one error line on stderr, exit code 2, and nothing written."""
+    ran = wasmc(tmp_path, *args)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    first, *rest = ran.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert error in first
+    assert all(line.startswith("hint: ") for line in rest)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_docker_config(tmp_path):
+    """A docker config that cannot be read is bad input that names the file."""
+    (tmp_path / "config.json").write_text("{")
+    ran = wasmc(tmp_path, "pull", "r.io/a")
+    assert ran.returncode == 2
+    assert str(tmp_path / "config.json") in ran.stderr
+
+
+def test_no_arguments(tmp_path):
+    """Without arguments the program shows its help and says by exit code 2 that nothing was done."""
+    ran = wasmc(tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("Usage: wasmc")
+
+
+def test_check_refuses(tmp_path):
+    """A file that is no module is refused with exit code 1, in words and in JSON alike."""
+    (tmp_path / "page.wasm").write_bytes(b"<html></html>")
+    ran = wasmc(tmp_path, "check", "page.wasm")
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert ran.stdout.startswith("refused page.wasm: ")
+    assert "\x1b" not in ran.stdout
+    report = json.loads(wasmc(tmp_path, "check", "page.wasm", "--output", "json").stdout)
+    assert report["ok"] is False
+    assert report["findings"][0]["level"] == "error"
+    assert f"error {report['findings'][0]['rule']}: " in ran.stdout
+
+
+def test_write_replaces(tmp_path):
+    """A file is replaced whole, with the mode that the umask gives, and no draft stays."""
+    target = tmp_path / "filter.wasm"
+    target.write_bytes(b"old")
+    files.write(target, b"new")
+    assert target.read_bytes() == b"new"
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~umask
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_write_that_fails(tmp_path):
+    """A file that cannot be replaced is bad input, and no draft stays."""
+    target = tmp_path / "folder"
+    target.mkdir()
+    with pytest.raises(errors.Usage):
+        files.write(target, b"new")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_read_within_the_cap(tmp_path):
+    """A file of exactly the cap is read, one byte more is bad input."""
+    file = tmp_path / "module.wasm"
+    file.write_bytes(b"12345")
+    assert files.read(file, 5) == b"12345"
+    with pytest.raises(errors.Usage) as caught:
+        files.read(file, 4)
+    assert "must have at most 4 bytes, has 5" in caught.value.message
