@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from harness import doctor
 from harness.cli import main
-from harness.doctor import machine, namespaces, programs
+from harness.doctor import machine, namespaces, network, programs
 from harness.doctor.finding import Examination, Finding
 from harness.toolchain.programs import TABLE
 
@@ -187,3 +187,10 @@ def test_bad_input_is_exit_code_2_and_a_lacking_machine_3(
         lacking = CliRunner().invoke(main, arguments)
         assert lacking.exit_code == 3
         assert "HARNESS_TOOLCHAIN must name a folder" in lacking.stdout + lacking.stderr
+
+
+def test_without_namespaces_the_network_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is tried outside of namespaces, and the remedy is that of the namespaces."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    finding = network.examine()
+    assert (finding.ok, finding.remedy) == (False, "see to namespaces first")
