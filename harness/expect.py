@@ -246,7 +246,7 @@ def load_brief(seen: LoadResult) -> str:
         words.append(f"longest gap {seen.longest_gap.seconds * 1000:.0f} ms")
     if seen.retried:
         words.append(f"{seen.retried} sent again since an idle connection was closed")
-    return ", ".join(words + [f"{count} x {value}" for value, count in sorted(seen.seen.items())])
+    return ", ".join(words + [f"{value} in {count}" for value, count in sorted(seen.seen.items())])
 
 
 def _either(items: Sequence[int]) -> str:

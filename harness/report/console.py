@@ -89,6 +89,7 @@ class Report:
             self._lines(event.failures)
 
     def _scenario(self, event: events.ScenarioEnded) -> None:
+        self._now("")
         sign, style = _SIGNS[event.verdict]
         if event.verdict == "skipped":
             self._skipped.append(event)
@@ -121,7 +122,11 @@ class Report:
         if not self._status:
             return
         if text:
-            self._status.update(Text(text, overflow="ellipsis", no_wrap=True))
+            line = Text(text)
+            line.truncate(
+                max(self._console.width - 3, 1), overflow="ellipsis"
+            )  # beside the spinner, on one line
+            self._status.update(line)
             self._status.start()
         else:
             self._status.stop()
