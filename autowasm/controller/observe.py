@@ -70,6 +70,7 @@ class Observer:
         """The version that the spec wants, in the store; and whether it passed the check under this spec."""
         pinned = standing.pinned(obj)
         if pinned is not None:
+            self._resolved[key] = _Resolved(spec.uid, spec.generation, pinned)
             await self._modules.again(spec, pinned)
             return pinned, True
         known = self._resolved.get(key)

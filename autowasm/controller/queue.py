@@ -90,7 +90,10 @@ class Queue(Generic[K]):
 
     def skip(self, key: K) -> None:
         """There was no news; a wait that was on goes on."""
-        self._release(key, self._states[key])
+        state = self._states[key]
+        if state.due and state.due_at is not None:
+            self._wait(key, state, state.due_at)
+        self._release(key, state)
 
     def next_due(self) -> float | None:
         """When the next wait is over; None where nothing waits."""

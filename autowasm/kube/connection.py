@@ -14,6 +14,7 @@ from typing import Final
 
 import httpx2
 import lightkube
+import yaml
 from lightkube import KubeConfig, SingleConfig
 from lightkube.config import client_adapter
 from lightkube.core import exceptions
@@ -30,6 +31,18 @@ _KEEPALIVE_SECONDS: Final = 75
 
 _CONNECTIONS: Final = httpx2.Limits(
     max_connections=64, max_keepalive_connections=16, keepalive_expiry=_KEEPALIVE_SECONDS
+)
+
+
+# What the client library lets through from a file that is no kubeconfig, and from one that lacks a part.
+_BROKEN: Final = (
+    exceptions.ConfigError,
+    yaml.YAMLError,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
 )
 
 
@@ -50,11 +63,11 @@ def connect(kubeconfig: Path | None) -> lightkube.AsyncClient:
 
 
 def _load(kubeconfig: Path | None) -> SingleConfig:
+    if kubeconfig is None:
+        return _in_cluster()
     try:
-        if kubeconfig is None:
-            return _in_cluster()
         single = KubeConfig.from_file(kubeconfig).get()
-    except (exceptions.ConfigError, OSError, KeyError, TypeError, ValueError) as fault:
+    except _BROKEN as fault:
         raise errors.Usage(f"kubeconfig {kubeconfig}: cannot be used: {fault}") from fault
     if single is None or single.user is None:
         raise errors.Usage(f"kubeconfig {kubeconfig}: must have a current context with a user")
@@ -62,12 +75,13 @@ def _load(kubeconfig: Path | None) -> SingleConfig:
 
 
 def _in_cluster() -> SingleConfig:
+    remedy = "Name a file with --kubeconfig or KUBECONFIG."
     if "KUBERNETES_SERVICE_HOST" not in os.environ:
-        raise errors.Usage(
-            "kubeconfig: none given, and this is no Pod",
-            remedy="Name a file with --kubeconfig or KUBECONFIG.",
-        )
-    single = KubeConfig.from_service_account().get()
+        raise errors.Usage("kubeconfig: must be named outside of a Pod: none is", remedy=remedy)
+    try:
+        single = KubeConfig.from_service_account().get()
+    except _BROKEN as fault:
+        raise errors.Usage(f"serviceaccount of this Pod: cannot be used: {fault}", remedy=remedy) from fault
     assert single is not None  # from_service_account always sets a current context
     return single
 

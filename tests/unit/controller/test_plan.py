@@ -1,0 +1,190 @@
+"""Plans: facts as files, and what is to be done about them."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from autowasm import errors
+from autowasm.abi.findings import Finding, Report
+from autowasm.controller import plan
+from autowasm.controller.facts import Facts, Wanted
+from autowasm.digest import Digest
+from autowasm.istio import envoyfilter
+from autowasm.istio import spec as specs
+from autowasm.istio.conditions import Version
+
+CASES = sorted((Path(__file__).parents[2] / "cases" / "plans").glob("*.yaml"))
+INSTALL = envoyfilter.Install()
+NOW = "2026-01-02T03:04:05Z"
+BEFORE = "2026-01-01T00:00:00Z"
+
+VERSIONS = {
+    name: Version(Digest.of(name.encode()), f"r.example/{name}@{Digest.of(b'manifest')}")
+    for name in ("v1", "v2")
+}
+AUTOWASM = {
+    "metadata": {"name": "test", "namespace": "default", "uid": "of-the-autowasm"},
+    "spec": {
+        "filter": {"source": {"registry": {"image": "r.example/test:v1"}}},
+        "selector": {"matchLabels": {"app": "details"}},
+    },
+}
+OWNERS = {
+    "nobody": [],
+    "another-name": [
+        {"apiVersion": "wasm.tcm.io/v1alpha1", "kind": "AutoWasm", "name": "original", "uid": "o"}
+    ],
+    "predecessor": [
+        {"apiVersion": "wasm.tcm.io/v1alpha1", "kind": "AutoWasm", "name": "test", "uid": "gone"}
+    ],
+}
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_case(path):
+    """The plan of each case's facts is the one that the case says."""
+    case = yaml.safe_load(path.read_text())
+    assert set(case) <= {"claim", "wanted", "envoyfilter", "write_fault", "plan"}
+    found = plan.plan(facts(case), INSTALL)
+    assert summary(found) == {"delete": False, "write": None, "status": None, "again": None} | case["plan"]
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_plans_are_settled(path):
+    """Once a plan was carried out, the same facts ask for nothing more."""
+    before = facts(yaml.safe_load(path.read_text()))
+    found = plan.plan(before, INSTALL)
+    again = plan.plan(carried_out(before, found), INSTALL)
+    assert (again.write, again.delete, again.status) == (None, False, None)
+
+
+def facts(case: dict[str, Any]) -> Facts:
+    """The facts that a case describes."""
+    wanted = case.get("wanted")
+    described = wanted_of(wanted, case) if wanted else None
+    fault = case.get("write_fault")
+    return Facts("test", NOW, described, envoyfilter_of(case), error(fault) if fault else None)
+
+
+def wanted_of(described: dict[str, Any], case: dict[str, Any]) -> Wanted:
+    """The AutoWasm of a case, with the status it has before."""
+    obj = copy.deepcopy(AUTOWASM)
+    obj["metadata"]["generation"] = described["generation"]
+    status = described.get("status")
+    if status == "as-planned":
+        settled = {**case, "wanted": {**described, "status": None, "report": "passed"}, "envoyfilter": None}
+        obj["status"] = plan.plan(facts(settled), INSTALL).status
+    elif status:
+        obj["status"] = {
+            "observedGeneration": status["observedGeneration"],
+            "phase": "Synced",
+            "digest": str(VERSIONS[status["module"]].digest),
+            "image": VERSIONS[status["module"]].image,
+            "conditions": [
+                {"type": "Programmed", "status": status["programmed"], "lastTransitionTime": BEFORE}
+            ],
+        }
+    spec = error(described["spec"]) if "spec" in described else specs.parse(obj)
+    module = spec if "spec" in described else described["module"]
+    if isinstance(module, str):
+        return Wanted(obj, spec, VERSIONS[module], report(described.get("report"), VERSIONS[module].digest))
+    return Wanted(obj, spec, module if isinstance(module, errors.Error) else error(module))
+
+
+def report(name: str | None, digest: Digest) -> Report | None:
+    """The check's report: passed, or refused by a rule."""
+    if name is None:
+        return None
+    findings = () if name == "passed" else (Finding(name, "error", "env.no_such_function is not there"),)
+    return Report(digest, 321, "0.2.1", None, "1.40", findings)
+
+
+def error(described: dict[str, Any]) -> errors.Error:
+    """An error of the system."""
+    words = {"side": described["side"], "reason": described["reason"]}
+    if described["retry"]:
+        return errors.Retry("it did not work", after=described.get("after"), **words)
+    return errors.Final("it did not work", **words)
+
+
+def envoyfilter_of(case: dict[str, Any]) -> dict[str, Any] | None:
+    """The EnvoyFilter that is there."""
+    described = case.get("envoyfilter")
+    if not described:
+        return None
+    obj = copy.deepcopy(AUTOWASM)
+    rendered = envoyfilter.render(specs.parse(obj), VERSIONS[described["module"]].digest, INSTALL)
+    rendered["metadata"] |= {"uid": "of-the-envoyfilter", "resourceVersion": "7"}
+    if "owner" in described:
+        rendered["metadata"]["ownerReferences"] = OWNERS[described["owner"]]
+    return merged(rendered, described.get("edit", {}))
+
+
+def merged(into: dict[str, Any], edit: dict[str, Any]) -> dict[str, Any]:
+    """A JSON merge patch without deletions."""
+    result = dict(into)
+    for key, value in edit.items():
+        result[key] = merged(into.get(key, {}), value) if isinstance(value, dict) else value
+    return result
+
+
+def summary(found: plan.Plan) -> dict[str, Any]:
+    """A plan as the cases write it."""
+    again = found.again and {"cap": int(found.again.cap), "after": int(found.again.after)}
+    return {
+        "delete": found.delete,
+        "write": written(found) if found.write else None,
+        "status": told(found.status) if found.status else None,
+        "again": again,
+    }
+
+
+def written(found: plan.Plan) -> dict[str, Any]:
+    """What is to be written."""
+    value = found.write["spec"]["configPatches"][0]["patch"]["value"]
+    digest = value["typedConfig"]["value"]["config"]["vmConfig"]["code"]["remote"]["sha256"]
+    uid = found.write["metadata"].get("uid")
+    return {"module": named(digest), "force": found.force} | ({"uid": uid} if uid else {})
+
+
+def told(status: dict[str, Any]) -> dict[str, Any]:
+    """What the status says."""
+    says = {item["type"]: f"{item['status']} {item['reason']}" for item in status["conditions"]}
+    result = {"phase": status["phase"], "conditions": says}
+    if "digest" in status:
+        result["module"] = named(status["digest"].removeprefix("sha256:"))
+        assert status["image"] == VERSIONS[result["module"]].image
+    refused = [item["message"] for item in status["conditions"] if item["reason"] == "Refused"]
+    return result | ({"says": refused[0]} if refused and "digest" not in status else {})
+
+
+def named(digest: str) -> str:
+    """The name of a digest in the cases."""
+    return next(name for name, version in VERSIONS.items() if version.digest.hex == digest)
+
+
+def carried_out(before: Facts, found: plan.Plan) -> Facts:
+    """The facts after the plan: nothing else has happened, and time has passed."""
+    wanted = before.wanted
+    if wanted is not None and found.status is not None:
+        wanted = Wanted({**wanted.obj, "status": found.status}, wanted.spec, wanted.module, wanted.report)
+    present = None if found.delete else before.envoyfilter
+    if found.write is not None:
+        metadata = {"uid": "of-the-envoyfilter", "resourceVersion": "8", **found.write["metadata"]}
+        present = {**found.write, "metadata": metadata}
+    return Facts(before.name, "2027-01-01T00:00:00Z", wanted, present, before.write_fault)
+
+
+def test_pending_is_said_of_a_new_spec_only():
+    """A status Pending is for a spec that has none yet, and keeps what is in the mesh."""
+    obj = copy.deepcopy(AUTOWASM)
+    obj["metadata"]["generation"] = 1
+    first = plan.pending(obj, None, NOW)
+    assert first["phase"] == "Pending"
+    assert "digest" not in first
+    assert plan.pending({**obj, "status": first}, None, NOW) is None
