@@ -113,7 +113,7 @@ class Process:
 
     def _quote(self) -> str:
         lines = self.last_lines()
-        return "".join(f"\n    {line}" for line in ["; its last lines:", *lines])[5:] if lines else ""
+        return "\n    ".join(["; its last lines:", *lines]) if lines else ""
 
 
 def start(program: Program) -> Process:

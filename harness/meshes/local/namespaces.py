@@ -38,18 +38,20 @@ def inside() -> bool:
     return init.MARKER.exists()
 
 
-def enter(argv: Sequence[str], listeners: Sequence[socket.socket], *, name: str = "") -> int:
+def enter(
+    argv: Sequence[str], listeners: Sequence[socket.socket], *, name: str = "run", exact: bool = False
+) -> int:
     """Run a command in fresh namespaces and return its exit code (128 + n where signal n ended it).
 
-    ``name`` is the mesh's for ``harness exec``; without it the name is ``mesh``, with a number where that is taken.
+    ``name`` is the mesh's for ``harness exec``; unless it must be ``exact`` it gets a number where it is taken.
 
     Raises:
-        FileExistsError: a mesh of that name runs.
+        FileExistsError: ``exact``, and a mesh of that name runs.
     """
     if os.environ.get(DIE_WITH_PARENT):
         die_with_parent()
     state.running()  # removes what killed runs left
-    with state.owned(name or "mesh", exact=bool(name)) as place:
+    with state.owned(name, exact=exact) as place:
         return _run(argv, listeners, place)
 
 
@@ -58,10 +60,9 @@ def listeners() -> list[socket.socket]:
     return [socket.socket(fileno=int(number)) for number in os.environ.get(LISTENERS, "").split()]
 
 
-def folder() -> Path | None:
-    """Inside: the folder of this mesh outside of it, for what must be reached from there."""
-    given = os.environ.get(FOLDER)
-    return Path(given) if given else None
+def folder() -> Path:
+    """Inside: the folder of this mesh under the cache, for what must be found from outside; it goes with the mesh."""
+    return Path(os.environ[FOLDER])
 
 
 def die_with_parent() -> None:

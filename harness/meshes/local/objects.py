@@ -64,6 +64,17 @@ def pod_status(workload: Workload) -> Object:
         "podIP": workload.address,
         "podIPs": [{"ip": workload.address}],
         "conditions": conditions,
+        "containerStatuses": [
+            {
+                "name": workload.name,
+                "image": workload.name,
+                "imageID": "",
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {}},
+            }
+        ],
     }
 
 
