@@ -310,7 +310,7 @@ class _Run:
             self._allowed = allowed
 
 
-class _Stopped(Exception):  # noqa: N818 - it is no error: the run's fault is
+class _Stopped(Exception):
     """Leaves the steps once the run's fault is known."""
 
 

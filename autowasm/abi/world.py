@@ -55,7 +55,7 @@ class World:
     values: dict[int, int] = field(default_factory=dict)
     queues: dict[bytes, int] = field(default_factory=dict)
     messages: dict[int, list[bytes]] = field(default_factory=dict)
-    tokens: int = 0
+    tokens: list[int] = field(default_factory=list)
     _clock: int = _CLOCK_START
     _draws: int = 0
 

