@@ -170,7 +170,9 @@ def _on_a_mesh(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fa
         on = _on_sim if _mesh_name(settings, emit) == "sim" else _on_local
         return on(scenarios, settings, emit)
     except Broken as broken:
-        emit(events.Notice(str(broken), "warning"))
+        if settings.output == "json":
+            emit(events.Notice(str(broken), "warning"))
+        click.echo(f"Error: {broken}", err=True)
         return MACHINE
 
 
@@ -254,5 +256,10 @@ def _keep(mesh: Mesh, emit: events.Emit) -> None:
 
 
 def _ways_in(bindings: Mapping[str, str]) -> list[str]:
+    from harness.meshes.local import namespaces
+
     bound = [f"  {name} = {value}" for name, value in bindings.items()]
-    return ["Run something in it with `harness exec -- COMMAND`.", *bound]
+    folder = namespaces.folder()
+    if folder is None:  # a simulated mesh has no inside
+        return bound
+    return [f"Run something in it with: harness exec --name {folder.name} -- COMMAND", *bound]

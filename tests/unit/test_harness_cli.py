@@ -148,9 +148,9 @@ def simulated(tmp_path: Path, value: str, within: str = "100ms") -> list[str]:
     return [sys.executable, "-m", "harness", "run", "--mesh", "sim", "--artifacts", "out", "--junit", "x.xml"]
 
 
-def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+def start(command: list[str], folder: Path, **variables: str) -> subprocess.Popen[str]:
     """Start a harness in a folder."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=-1, stderr=-1, text=True)
 
 
@@ -189,6 +189,25 @@ def test_a_run_of_nothing_exits_with_1(tmp_path):
         out, _ = process.communicate()
     assert process.returncode == 1
     assert "nothing was run, so nothing was proved" in out
+
+
+def test_where_local_cannot_run_sim_does_and_says_so(tmp_path):
+    """Without `unshare` there are no namespaces: the run goes on, on the simulator, and loudly."""
+    command = [part for part in simulated(tmp_path, "world") if part not in ("--mesh", "sim")]
+    with start(command, tmp_path, PATH="/nonexistent") as process:
+        out, _ = process.communicate()
+    assert process.returncode == 0
+    assert "!! The local mesh cannot run here: " in out
+    assert "Running on the simulator instead" in out
+
+
+def test_where_local_cannot_run_and_is_asked_for_the_exit_code_is_3(tmp_path):
+    """What the user asked for by name is not replaced by something else."""
+    command = ["local" if part == "sim" else part for part in simulated(tmp_path, "world")]
+    with start(command, tmp_path, PATH="/nonexistent") as process:
+        _, err = process.communicate()
+    assert process.returncode == 3
+    assert err.startswith("Error: the local mesh cannot run here: ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
