@@ -259,7 +259,7 @@ def _ways_in(bindings: Mapping[str, str]) -> list[str]:
     from harness.meshes.local import namespaces
 
     bound = [f"  {name} = {value}" for name, value in bindings.items()]
-    folder = namespaces.folder()
-    if folder is None:  # a simulated mesh has no inside
+    if not namespaces.inside():  # a simulated mesh has no inside
         return bound
-    return [f"Run something in it with: harness exec --name {folder.name} -- COMMAND", *bound]
+    name = namespaces.folder().name
+    return [f"Run something in it with: harness exec --name {name} -- COMMAND", *bound]
