@@ -76,7 +76,7 @@ def main(listen: tuple[str, int], log_level: str, install_namespace: str, **give
     Examples:
       autowasm-controller --data /var/lib/autowasm
       autowasm-controller --kubeconfig ~/.kube/config --data ./modules --listen 127.0.0.1:8082
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     # Loaded late: --help and a wrong flag are answered at once.
     from autowasm.controller import logs, run  # noqa: PLC0415
     from autowasm.istio.envoyfilter import Install  # noqa: PLC0415

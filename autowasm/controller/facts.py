@@ -54,6 +54,7 @@ class Facts:
         now: RFC 3339 time in UTC.
         wanted: the AutoWasm; None where there is none, or one that is being deleted.
         envoyfilter: the EnvoyFilter of that name, whoever's it is.
+        mesh_fault: why the module that is in the mesh, though another one is wanted, is lost to our store.
         write_fault: why the EnvoyFilter could not be written a moment ago.
     """
 
@@ -61,4 +62,5 @@ class Facts:
     now: str
     wanted: Wanted | None
     envoyfilter: Object | None
+    mesh_fault: errors.Error | None = None
     write_fault: errors.Error | None = None

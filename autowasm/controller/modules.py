@@ -92,10 +92,13 @@ class Modules:
 
     async def read(self, digest: Digest) -> bytes | None:
         """The module's bytes, verified; None where the store does not hold it, or no longer whole."""
-        data = await asyncio.to_thread(self._store.get, digest)
-        if data is None:
-            self._here.discard(digest)
-        return data
+        return await asyncio.to_thread(self._store.get, digest)
+
+    def forget(self, digest: Digest) -> bool:
+        """Take note that the store lacks this module; whether that is news."""
+        known = digest in self._here
+        self._here.discard(digest)
+        return known
 
     async def close(self) -> None:
         """End the fetches that are under way."""

@@ -49,16 +49,16 @@ class Observer:
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._resolved.pop(key, None)
             return Facts(key.name, now(), None, self._envoyfilters.objects.get(key))
-        wanted = await self._wanted(key, obj)
-        # Read late: what was written while the module was fetched counts.
-        return Facts(key.name, now(), wanted, self._envoyfilters.objects.get(key))
-
-    async def _wanted(self, key: Key, obj: Object) -> Wanted:
         try:
             spec = specs.parse(obj)
         except errors.Error as fault:
-            return Wanted(obj, fault, fault)
-        await self._restore(spec, obj, key)
+            return Facts(key.name, now(), Wanted(obj, fault, fault), self._envoyfilters.objects.get(key))
+        mesh_fault = await self._restore(key, obj, spec)
+        wanted = await self._wanted(key, obj, spec)
+        # Read late: what was written while the module was fetched counts.
+        return Facts(key.name, now(), wanted, self._envoyfilters.objects.get(key), mesh_fault)
+
+    async def _wanted(self, key: Key, obj: Object, spec: Spec) -> Wanted:
         try:
             version, checked = await self._version(key, obj, spec)
             report = None if checked else await self._checks.report(spec, version.digest)
@@ -81,15 +81,17 @@ class Observer:
         self._resolved[key] = _Resolved(spec.uid, spec.generation, version)
         return version, False
 
-    async def _restore(self, spec: Spec, obj: Object, key: Key) -> None:
+    async def _restore(self, key: Key, obj: Object, spec: Spec) -> errors.Error | None:
         """What is in the mesh must be served to sidecars that restart, whatever is wanted by now."""
         version = standing.version_of(self._envoyfilters.objects.get(key), obj.get("status") or {})
         if version is None or standing.pinned(obj) == version:
-            return
+            return None
         try:
             await self._modules.again(spec, version)
         except errors.Error as fault:
             _log.warning("module in the mesh lost", extra={"autowasm": str(key), "why": str(fault)})
+            return fault
+        return None
 
 
 def now() -> str:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -63,6 +64,13 @@ class Plan:
 
 def plan(facts: Facts, install: envoyfilter.Install) -> Plan:
     """What to do about these facts."""
+    planned = _plan(facts, install)
+    if planned.again is None and planned.write is None and facts.mesh_fault is not None:
+        return dataclasses.replace(planned, again=_again(facts.mesh_fault))
+    return planned
+
+
+def _plan(facts: Facts, install: envoyfilter.Install) -> Plan:
     if facts.wanted is None:
         return Plan(delete=facts.envoyfilter is not None and standing.ours(facts.envoyfilter))
     if isinstance(facts.wanted.spec, errors.Error) or isinstance(facts.wanted.module, errors.Error):

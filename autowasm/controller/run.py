@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,7 +92,7 @@ class Controller:
         self._workers = Workers(self._watches, self._reconcile, self._metrics)
         self._metrics.watch(self._workers.__len__, self._phases)
 
-    def jobs(self) -> Iterator[collections.abc.Coroutine[None, None, None]]:
+    def jobs(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs side by side until it is cancelled."""
         yield self._workers.follow(self._watches.autowasms)
         yield self._workers.follow(self._watches.envoyfilters)
@@ -105,9 +105,8 @@ class Controller:
         _log.info("serving", extra={"host": host, "port": port})
         account = f"system:serviceaccount:{self._install.namespace}:{names.WASMER}"
         guard = server.Guard(self._user_of, account)
-        app = server.app(
-            guard, server.Backing(self._modules.read, self._lost, self._watches.synced), self._metrics
-        )
+        backing = server.Backing(self._modules.read, self._lost, self._watches.synced)
+        app = server.app(guard, backing, self._metrics)
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -146,14 +145,16 @@ class Controller:
         return await tokenreview.user_of(self._client, token, serving.TOKEN_AUDIENCE)
 
     def _lost(self, digest: Digest) -> bool:
-        """Have the names looked at that have this module in the mesh; whether there is one."""
+        """The store lacks a module: have it fetched where it is in the mesh; whether it is."""
         found = [
             key
             for key, obj in self._watches.envoyfilters.objects.items()
             if standing.ours(obj) and standing.digest_of(obj) == digest
         ]
-        for key in found:
-            self._workers.must(key)
+        # Where the loss is no news, somebody tries already, with growing waits; askers do not speed that up.
+        if self._modules.forget(digest):
+            for key in found:
+                self._workers.must(key)
         return bool(found)
 
     def _phases(self) -> Mapping[str, int]:
@@ -181,7 +182,7 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
         await controller.close()
 
 
-async def _finished(acting: collections.abc.Coroutine[None, None, Outcome]) -> Outcome:
+async def _finished(acting: Coroutine[None, None, Outcome]) -> Outcome:
     """Wait for the writes even if cancelled: an EnvoyFilter without its status says too little."""
     task = asyncio.ensure_future(acting)
     try:

@@ -9,11 +9,15 @@ import http.server
 import json
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import wasmtime
 import yaml
@@ -558,6 +562,34 @@ def test_who_may_fetch_modules(world, controller):
     assert controller.get("/blobs/short", wasmer_token(cluster)).status_code == 400
 
 
+def test_a_wasmer_fills_itself_from_the_controller(world, controller, tmp_path):
+    """A wasmer that is asked for the module of a new EnvoyFilter gets it from the controller."""
+    world.apply(world.push("fill:v1", V1))
+    world.settled("Synced")
+    token = tmp_path / "token"
+    token.write_text(wasmer_token(world.cluster))
+    log = tmp_path / "wasmer.log"
+    command = [
+        sys.executable,
+        "-m",
+        "autowasm.wasmer",
+        "--listen=127.0.0.1:0",
+        f"--data={tmp_path / 'wasmer'}",
+    ]
+    with log.open("wb") as output:
+        wasmer = subprocess.Popen(
+            [*command, f"--controller={controller.url}", f"--token-file={token}"], stderr=output
+        )
+    try:
+        lines = converge(lambda: [line for line in log.read_text().splitlines() if '"serving"' in line])
+        url = f"http://127.0.0.1:{json.loads(lines[0])['port']}/wasm/"
+        assert httpx2.get(url + sha(V1), trust_env=False).content == V1
+        assert httpx2.get(url + sha(V2), trust_env=False).status_code == 404
+    finally:
+        wasmer.terminate()
+        assert wasmer.wait(30) == 0
+
+
 def test_numbers_are_told(world, controller):
     """The metrics page counts the pull and the phases."""
     world.apply(world.push("numbers:v1", V1))
@@ -596,17 +628,12 @@ def test_slow_registries_are_pending(world, controller):
 @contextlib.contextmanager
 def stalled():
     """A loopback address that accepts connections and never answers."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_a_kubeconfig_that_is_none(tmp_path):
     """Bad input is one line on stderr and exit code 2."""
-    import subprocess
-    import sys
-
     command = [sys.executable, "-m", "autowasm.controller", f"--data={tmp_path}", "--listen=127.0.0.1:0"]
     done = subprocess.run(
         [*command, f"--kubeconfig={tmp_path / 'none'}"], capture_output=True, text=True, check=False

@@ -49,7 +49,7 @@ OWNERS = {
 def test_case(path):
     """The plan of each case's facts is the one that the case says."""
     case = yaml.safe_load(path.read_text())
-    assert set(case) <= {"claim", "wanted", "envoyfilter", "write_fault", "plan"}
+    assert set(case) <= {"claim", "wanted", "envoyfilter", "mesh_fault", "write_fault", "plan"}
     found = plan.plan(facts(case), INSTALL)
     assert summary(found) == {"delete": False, "write": None, "status": None, "again": None} | case["plan"]
 
@@ -67,8 +67,8 @@ def facts(case: dict[str, Any]) -> Facts:
     """The facts that a case describes."""
     wanted = case.get("wanted")
     described = wanted_of(wanted, case) if wanted else None
-    fault = case.get("write_fault")
-    return Facts("test", NOW, described, envoyfilter_of(case), error(fault) if fault else None)
+    faults = [error(case[name]) if name in case else None for name in ("mesh_fault", "write_fault")]
+    return Facts("test", NOW, described, envoyfilter_of(case), *faults)
 
 
 def wanted_of(described: dict[str, Any], case: dict[str, Any]) -> Wanted:
@@ -177,7 +177,8 @@ def carried_out(before: Facts, found: plan.Plan) -> Facts:
     if found.write is not None:
         metadata = {"uid": "of-the-envoyfilter", "resourceVersion": "8", **found.write["metadata"]}
         present = {**found.write, "metadata": metadata}
-    return Facts(before.name, "2027-01-01T00:00:00Z", wanted, present, before.write_fault)
+    later = "2027-01-01T00:00:00Z"
+    return Facts(before.name, later, wanted, present, before.mesh_fault, before.write_fault)
 
 
 def test_pending_is_said_of_a_new_spec_only():
