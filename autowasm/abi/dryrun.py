@@ -27,8 +27,8 @@ from autowasm.abi.world import World
 _ROOT: Final = 1
 """The root context's number: the host counts from 1, and 0 is the VM's own context."""
 
-_NEARLY: Final = 0.9
-"""A module that traps with this share of its memory taken is said to have run out of it."""
+_MUCH: Final = 0.5
+"""A module that traps with this share of its memory taken has run out of it: allocators take big steps."""
 
 _V8_WORDS: Final = {
     TrapCode.UNREACHABLE: "Uncaught RuntimeError: unreachable",
@@ -239,8 +239,9 @@ class _Run:
             )
         words = _V8_WORDS.get(code, "Uncaught RuntimeError")
         says = f"Function: {name} failed: {words}" if self._exports else "Failed to create new Wasm instance"
-        if self.memory_size() > _NEARLY * self._budget.memory:
-            message = f"{name}: memory is limited to {self._budget.memory >> 20} MiB, it took all and trapped"
+        if self.memory_size() > _MUCH * self._budget.memory:
+            taken, most = self.memory_size() >> 20, self._budget.memory >> 20
+            message = f"{name}: memory must stay below {most} MiB, found a trap with {taken} MiB taken"
             return Fault("out-of-memory", message, where, says)
         return Fault(
             rule, f"{name}: it must return, found a trap: {words.rpartition('Error: ')[2]}", where, says

@@ -141,6 +141,7 @@ def limits(body: Reader) -> Limits:
         raise Malformed(offset, f"limits must have flags of four bits, found 0x{flags:02x}")
     minimum = body.long("minimum")
     maximum = body.long("maximum") if flags & 1 else None
+    offset = body.offset
     power = body.u32("page size") if flags & 8 else 16
     if power > 16:
         raise Malformed(offset, f"page size must be at most 2**16 bytes, found 2**{power}")
