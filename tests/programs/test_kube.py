@@ -167,12 +167,10 @@ def test_a_silent_stream_is_resumed(cluster):
 
     async def scene() -> None:
         create(cluster, "a")
-        async with following(cluster, watch.Pace(silence=0.1)) as it:
-            await asyncio.sleep(
-                0.35
-            )  # three silences long: nothing observable happens meanwhile, that is the claim
-            create(cluster, "b")
-            await it.until(lambda it: Key("default", "b") in it.watch.objects)
+        async with following(cluster, watch.Pace(silence=0.03)) as it:
+            for number in range(10):
+                await asyncio.to_thread(create, cluster, f"n{number}")
+                await it.until(lambda it, name=f"n{number}": Key("default", name) in it.watch.objects)
             assert it.names.count(Key("default", "a")) == 1
 
     asyncio.run(scene())
