@@ -27,7 +27,7 @@ def command(output: str) -> None:
       harness doctor --output json | jq .meshes
 
     Exit codes: 0 the local mesh can run, 3 it cannot.
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     from harness import doctor
     from harness.toolchain.lacking import Lacking
 

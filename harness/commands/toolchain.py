@@ -62,7 +62,7 @@ def command(names: Sequence[str], only_list: bool, output: str) -> None:
       harness toolchain --list --output json
 
     Exit codes: 0 done, 2 bad input, 3 something is missing and cannot be had, 130 interrupted.
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     from harness.toolchain.lacking import Lacking
     from harness.toolchain.programs import TABLE
 
