@@ -49,7 +49,10 @@ def _bootstrap() -> None:
 
     if sys.version_info < (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
-        _refuse(f"Python 3.11 or newer is needed, this is {found}", "python3.11 noxfile.py " + " ".join(sys.argv[1:]))
+        _refuse(
+            f"Python 3.11 or newer is needed, this is {found}",
+            "python3.11 noxfile.py " + " ".join(sys.argv[1:]),
+        )
     key = hashlib.sha256(f"{NOX} {sys.version} {sys.prefix}".encode()).hexdigest()[:12]
     home = _cache() / "nox" / key
     python = home / "bin" / "python"

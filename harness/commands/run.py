@@ -77,7 +77,7 @@ class Settings:
     help="Stretches every time limit, for slow machines.",
 )
 def command(**given: Any) -> NoReturn:
-    r"""Run scenario files (or all *.yaml in folders; else those of scenarios/) against a mesh.
+    """Run scenario files (or all *.yaml in folders; else those of scenarios/) against a mesh.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ import click
     "--check", is_flag=True, help="Write nothing; exit 1 where the file is not what would be written."
 )
 def command(file: Path | None, check: bool) -> None:
-    r"""Write the JSON Schema of scenario files (to scenarios/scenario.schema.json, or to FILE; - is stdout).
+    """Write the JSON Schema of scenario files (to scenarios/scenario.schema.json, or to FILE; - is stdout).
 
     \b
     Examples:

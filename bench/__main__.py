@@ -1,0 +1,75 @@
+"""``python -m bench [NAME ...]``: takes the measurements and writes bench/results.json. No names: all of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bench import figures
+from harness.meshes.local import namespaces
+from harness.toolchain import binaries
+
+RESULTS: Final = Path(__file__).parent / "results.json"
+# name -> (module, how many meshes it is measured on, one after the other)
+BENCHES: Final = {
+    "bringup": ("bench.bringup", 5),
+    "apply": ("bench.apply", 1),
+    "upgrade": ("bench.upgrade", 1),
+}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(BENCHES)))
+def main(names: Sequence[str]) -> None:
+    """Measure, each figure beside a peer or a target in the same run.
+
+    \b
+      bringup   five meshes, one after the other: from nothing to the first answer through the sidecar
+      apply     from apply to the first changed answer: an AutoWasm beside a hand-written EnvoyFilter
+      upgrade   a module replaced under load: requests, failures, the longest gap
+    """
+    binaries.ensure(binaries.names(), lambda _event: None)
+    series: list[figures.Series] = []
+    for name in names or list(BENCHES):
+        module, meshes = BENCHES[name]
+        merged: dict[str, dict[str, Any]] = {}
+        for _ in range(meshes):
+            for row in _measure(module):
+                merged.setdefault(row["name"], {"seconds": [], "notes": {}})["seconds"] += row["seconds"]
+                merged[row["name"]]["notes"] |= row["notes"]
+        for title, found in merged.items():
+            one = figures.Series(title, found["seconds"], found["notes"])
+            series.append(one)
+            click.echo(one.row() + "".join(f"\n    {key}: {value}" for key, value in one.notes.items()))
+    if not names:
+        figures.write(RESULTS, series, {"commit": _commit()})
+        click.echo(f"wrote {RESULTS.relative_to(Path.cwd())}")
+
+
+def _measure(module: str) -> list[dict[str, Any]]:
+    """Run one measurement inside a mesh of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "rows.json"
+        code = namespaces.enter([sys.executable, "-m", module, str(out)], [])
+        if code != 0:
+            raise click.ClickException(f"{module} ended with {code}")
+        rows: list[dict[str, Any]] = json.loads(out.read_text())
+        return rows
+
+
+def _commit() -> str:
+    asked = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
