@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
-import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from autowasm import errors
-from autowasm.net import session
-from tests.unit.net import tiny_server
+from autowasm.net import failures, session
+from tests.unit.net import tiny_server, tls
 
 
 async def _get(url: str, ca_file: str | None = None) -> httpx2.Response:
@@ -56,67 +48,26 @@ def test_no_encoding_is_asked_for():
         assert server.seen[0].headers["accept-encoding"] == "identity"
 
 
-def _certificate(folder) -> tuple[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("nobody.localhost")]
-            ),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *private))
-    return str(folder / "cert.pem"), str(folder / "key.pem")
-
-
-class _Hello(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response_only(204)
-        self.end_headers()
-
-
-@pytest.fixture
-def tls(tmp_path):
-    """An HTTPS server with an authority of its own: (port, the authority's file)."""
-    certificate, key = _certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with HTTPServer(("127.0.0.1", 0), _Hello) as listener:
-        listener.socket = context.wrap_socket(listener.socket, server_side=True)
-        listener.handle_error = lambda *_: None  # handshakes that are refused are the point
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield listener.server_address[1], certificate
-        listener.shutdown()
-        thread.join()
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "nobody.localhost"])
-def test_own_authority(tls, host):
+def test_own_authority(tmp_path, host):
     """A certificate of an authority that is named is trusted, also for a *.localhost name."""
-    port, authority = tls
-    assert asyncio.run(_get(f"https://{host}:{port}/", authority)).status_code == 204
+    identity = tls.identity(tmp_path)
+    with tiny_server.serving(identity.context) as server:
+        server.routes["GET", "/"] = tiny_server.Answer(204)
+        url = server.url.replace("127.0.0.1", host)
+        assert asyncio.run(_get(url, identity.authority)).status_code == 204
 
 
-def test_unknown_authority(tls):
-    """A certificate of an authority that is not named is not trusted."""
-    with pytest.raises(httpx2.ConnectError):
-        asyncio.run(_get(f"https://127.0.0.1:{tls[0]}/"))
+def test_unknown_authority(tmp_path):
+    """A certificate of an authority that is not named is not trusted, and the error says what is to be done."""
+    with tiny_server.serving(tls.identity(tmp_path).context) as server:
+        with pytest.raises(httpx2.ConnectError) as caught:
+            asyncio.run(_get(server.url))
+        assert server.seen == []
+    error = failures.of_exception(failures.Ask("registry", "GET", server.url), caught.value)
+    assert isinstance(error, errors.Final)
+    assert error.message.startswith("certificate not trusted: ")
+    assert "CA file" in error.remedy
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,9 +36,9 @@ Handler = Callable[[Seen], Answer]
 class Server:
     """The routes, and what was asked. A route is an answer, a function, or a list used up one by one."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, scheme: str) -> None:
         self.host = f"127.0.0.1:{port}"
-        self.url = f"http://{self.host}"
+        self.url = f"{scheme}://{self.host}"
         self.routes: dict[tuple[str, str], Answer | Handler | list[Answer]] = {}
         self.seen: list[Seen] = []
 
@@ -55,11 +56,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Server]:
-    """Serve on a free loopback port until the end of the block."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Request) as listener:
-        listener.daemon_threads = True
-        server = listener.tiny = Server(listener.server_address[1])  # type: ignore[attr-defined]
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """Serve on a free loopback port until the end of the block, over TLS where there is a context for it."""
+    with _Listener(("127.0.0.1", 0), _Request) as listener:
+        if tls is not None:
+            listener.socket = tls.wrap_socket(listener.socket, server_side=True)
+        server = listener.tiny = Server(listener.server_address[1], "https" if tls else "http")
         thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -69,6 +71,14 @@ def serving() -> Iterator[Server]:
             thread.join()
 
 
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    tiny: Server
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients that go away, and handshakes that are refused, are what tests are about."""
+
+
 class _Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 5  # a client that says nothing holds no test
@@ -76,7 +86,7 @@ class _Request(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.tiny.answer(Seen(self.command, self.path, headers, body))  # type: ignore[attr-defined]
+        answer = self.server.tiny.answer(Seen(self.command, self.path, headers, body))
         if answer.cut == -1:
             self.close_connection = True
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -11,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autowasm import errors
+from autowasm.net import session
 from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
-from autowasm.registry import auth
+from autowasm.registry import auth, download, upload
 from autowasm.registry.credentials import Credentials
-from tests.unit.net import tiny_server
+from autowasm.registry.exchange import Exchange
+from tests.unit.net import tiny_server, tls
 from tests.unit.net.tiny_server import Answer
 from tests.unit.registry import stored
 
@@ -158,6 +161,52 @@ def test_basic():
         assert pulled.module == stored.MODULE
         sent = [seen.headers.get("authorization") for seen in server.seen]
         assert sent == [None, BASIC_BOB, BASIC_BOB]
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A registry over TLS at a name that is none of this host's, and the file of its authority."""
+    identity = tls.identity(tmp_path)
+    with tiny_server.serving(identity.context) as server:
+        yield server, identity.authority
+
+
+def _secure(server: tiny_server.Server) -> auth.Access:
+    return auth.Access(stored.reference(server), BOB, "https")
+
+
+def test_credentials_stay_on_tls(outside):
+    """A registry over TLS that names a token server without TLS gets no credentials sent there."""
+    server, authority = outside
+    with tiny_server.serving() as tokens:
+        tokens.routes["GET", "/token"] = Answer(200, b'{"token": "abc"}')
+        challenge = Answer(401, headers={"WWW-Authenticate": f'Bearer realm="{tokens.url}/token"'})
+        server.routes["HEAD", f"{stored.BASE}/manifests/v1"] = challenge
+
+        async def main() -> None:
+            async with session.client(timeout=5, ca_file=authority) as http:
+                await download.resolve(Exchange(http), _secure(server))
+
+        with pytest.raises(errors.Final) as caught:
+            asyncio.run(main())
+        assert "must be asked over https" in caught.value.message
+        assert tokens.seen == []
+
+
+def test_uploads_stay_on_tls(outside):
+    """A registry over TLS that names its own upload without TLS is uploaded to over TLS."""
+    server, authority = outside
+    blob = MADE.blobs[0]
+    plain = server.url.replace("https://", "http://")
+    server.routes["POST", f"{stored.BASE}/blobs/uploads/"] = Answer(202, headers={"Location": f"{plain}/up"})
+    server.routes["PUT", "/up"] = Answer(201)
+
+    async def main() -> None:
+        async with session.client(timeout=5, ca_file=authority) as http:
+            await upload.send_blob(Exchange(http), _secure(server), blob)
+
+    asyncio.run(main())
+    assert [seen.body for seen in server.asked("PUT", "/up")] == [blob.data]
 
 
 _LABELS = st.text("aZ0-", min_size=1, max_size=70)

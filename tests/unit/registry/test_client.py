@@ -133,6 +133,19 @@ def test_retried(server, route, failure, reason):
     assert error.message.endswith("tried 3 times")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (LAYER.data[:-1], f"must have {len(LAYER.data)} bytes, {len(LAYER.data) - 1} came"),
+        (LAYER.data + b"x", f"must have {len(LAYER.data)} bytes, more came"),
+    ],
+)
+def test_wrong_size(server, body, said):
+    """A layer of another size than its descriptor says is refused by its size."""
+    server.routes["GET", BLOB] = Answer(200, body)
+    assert said in _refused(server).message
+
+
 def test_long_retry_after(server):
     """A registry that asks for a long wait is not asked again; the wait is the caller's."""
     server.routes["GET", TAG] = Answer(429, headers={"Retry-After": "3600"})
