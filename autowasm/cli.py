@@ -43,7 +43,7 @@ def main() -> None:
     Examples:
       autowasm render -f aw.yaml --module filter.wasm
       autowasm manifests | kubectl apply --server-side -f -
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
 
 
 @main.command()
@@ -71,7 +71,7 @@ def render(
       autowasm render -f aw.yaml
       autowasm render -f aw.yaml --module filter.wasm -o json
       cat *.yaml | autowasm render -f - --digest sha256:750d63889653e7117fcbc0831f10f0e1d3f7ec0c82fe5787b71d08a783e3393f
-    """  # noqa: D301, E501
+    """
     try:
         given = _given_digest(digest, module)
         found = _read("<stdin>" if filename == "-" else filename, _load(filename))
@@ -105,7 +105,7 @@ def manifests(namespace: str, only: str | None, output: str) -> None:
     Examples:
       autowasm manifests | kubectl apply --server-side -f -
       autowasm manifests --only crd > charts/wasmer/crds/autowasms.yaml
-    """  # noqa: D301
+    """
     where = envoyfilter.Install(namespace)
     _print(install.part(only, where) if only else install.manifests(where), output)
 

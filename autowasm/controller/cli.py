@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from autowasm import errors, serving
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise click.BadParameter(f"must be HOST:PORT with a port up to 65535, found {text!r}")
-    return host.strip("[]"), int(port)
+from autowasm import daemon, errors, serving
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -30,8 +22,7 @@ def _address(text: str) -> tuple[str, int]:
 )
 @click.option(
     "--listen",
-    metavar="HOST:PORT",
-    type=_address,
+    type=daemon.AddressType(),
     default=f"0.0.0.0:{serving.CONTROLLER_PORT}",
     envvar="AUTOWASM_LISTEN",
     show_envvar=True,
@@ -69,7 +60,7 @@ def _address(text: str) -> tuple[str, int]:
     help="Least level that is logged.",
 )
 @click.version_option(package_name="autowasm", prog_name="autowasm-controller")
-def main(listen: tuple[str, int], log_level: str, install_namespace: str, **given: Any) -> None:
+def main(listen: daemon.Address, log_level: str, install_namespace: str, **given: Any) -> None:
     """Turn AutoWasm objects into EnvoyFilters: pull, check, store, write, and say so in their status.
 
     \b
@@ -78,12 +69,12 @@ def main(listen: tuple[str, int], log_level: str, install_namespace: str, **give
       autowasm-controller --kubeconfig ~/.kube/config --data ./modules --listen 127.0.0.1:8082
     """
     # Loaded late: --help and a wrong flag are answered at once.
-    from autowasm.controller import logs, run  # noqa: PLC0415
+    from autowasm.controller import run  # noqa: PLC0415
     from autowasm.istio.envoyfilter import Install  # noqa: PLC0415
 
-    logs.setup(log_level)
+    daemon.log_to_stderr(log_level)
     try:
-        with _bind(listen) as listener:
+        with daemon.bind(listen, "controller") as listener:
             settings = run.Settings(
                 given["kubeconfig"], given["data"], Install(install_namespace), given["ca_file"]
             )
@@ -91,13 +82,3 @@ def main(listen: tuple[str, int], log_level: str, install_namespace: str, **give
     except errors.Error as fault:
         click.echo(f"error: {fault}" + (f"\n{fault.remedy}" if fault.remedy else ""), err=True)
         sys.exit(2 if isinstance(fault, errors.Usage) else 1)
-
-
-def _bind(address: tuple[str, int]) -> socket.socket:
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as fault:
-        message = f"address {host}:{port}: cannot be listened on: {(fault.strerror or str(fault)).lower()}"
-        raise errors.Final(message, side="controller", reason="ListenFailed") from fault

@@ -17,10 +17,10 @@ from typing import Final
 import click
 import uvicorn
 
-from autowasm import errors, serving
+from autowasm import daemon, errors, serving
 from autowasm.net import session
 from autowasm.store import blobs
-from autowasm.wasmer import app, fetch, fill, logs, metrics
+from autowasm.wasmer import app, fetch, fill, metrics
 
 GRACE_SECONDS: Final = 25
 """How long transfers under way may take after SIGTERM: less than the 30 s after which a kubelet kills."""
@@ -29,13 +29,6 @@ KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays: longer than the pauses of a sidecar's retries."""
 
 _log = logging.getLogger(__name__)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise click.BadParameter(f"must be HOST:PORT with a port up to 65535, found {text!r}")
-    return host.strip("[]"), int(port)
 
 
 def _base_url(text: str) -> str:
@@ -49,8 +42,7 @@ def _base_url(text: str) -> str:
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option(
     "--listen",
-    metavar="HOST:PORT",
-    type=_address,
+    type=daemon.AddressType(),
     default=f"0.0.0.0:{serving.WASMER_PORT}",
     envvar="WASMER_LISTEN",
     show_envvar=True,
@@ -101,7 +93,7 @@ def _base_url(text: str) -> str:
 )
 @click.version_option(package_name="autowasm", prog_name="wasmer")
 def main(
-    listen: tuple[str, int],
+    listen: daemon.Address,
     data: Path,
     log_level: str,
     token_file: Path | None,
@@ -115,27 +107,15 @@ def main(
     Examples:
       wasmer --data /var/lib/wasmer --controller http://autowasm-controller.istio-system:8082
       curl -sO http://localhost:8081/wasm/<sha256>
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    logs.setup(log_level)
+    """
+    daemon.log_to_stderr(log_level)
     try:
         store = blobs.Blobs(data)
-        listener = _bind(listen)
+        listener = daemon.bind(listen, "wasmer")
     except errors.Error as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     _serve(store, listener, fill.Sources(urls["peers"], urls["controllers"], token_file))
-
-
-def _bind(address: tuple[str, int]) -> socket.socket:
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        # Python adds the address to what the system says; it is named already.
-        why = (error.strerror or str(error)).partition(" (while")[0].lower()
-        message = f"address {host}:{port}: can't be listened on: {why}"
-        raise errors.Final(message, side="wasmer", reason="ListenFailed") from error
 
 
 def _serve(store: blobs.Blobs, listener: socket.socket, sources: fill.Sources) -> None:

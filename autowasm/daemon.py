@@ -1,0 +1,83 @@
+"""What the programs that stay (wasmer, the controller) have in common: where they listen and how they log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import click
+
+from autowasm import errors
+
+# What every record has; whatever else is on one was passed as ``extra``.
+_BUILT_IN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+_CHATTY: Final = ("httpx2", "httpcore2", "asyncio", "uvicorn.error")
+"""They narrate every request and every step of starting up; what matters of both is logged by us, once."""
+
+
+class Address(NamedTuple):
+    """Where to listen; port 0 takes any that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class AddressType(click.ParamType):
+    """A flag's ``HOST:PORT`` (``[::]:8081`` for IPv6)."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """The text as an address; a bad one is the caller's error."""
+        if isinstance(value, Address):
+            return value
+        host, colon, port = str(value).rpartition(":")
+        if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+            self.fail(f"must be HOST:PORT with a port up to 65535, found {value!r}", param, ctx)
+        return Address(host.strip("[]"), int(port))
+
+
+def bind(address: Address, side: errors.Side) -> socket.socket:
+    """Listen there.
+
+    Raises:
+        errors.Final: the system refuses the address, reason ListenFailed.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server(address, family=family, backlog=1024)
+    except OSError as fault:
+        # Python adds the address to what the system says; it is named already.
+        why = (fault.strerror or str(fault)).partition(" (while")[0].lower()
+        message = f"address {address}: cannot be listened on: {why}"
+        raise errors.Final(message, side=side, reason="ListenFailed") from fault
+
+
+def log_to_stderr(level: str) -> None:
+    """One JSON object a line on stderr: a constant message and fields. ``level`` is a name of ``logging``."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for library in _CHATTY:
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in vars(record).items() if key not in _BUILT_IN}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
