@@ -6,14 +6,9 @@ VMs there is nothing here.
 
 from __future__ import annotations
 
-from typing import Final
-
 from autowasm.abi import answers
 from autowasm.abi.tables import MetricType, Status
 from autowasm.abi.world import World
-
-_DEEPEST_COPY: Final = 1 << 20
-"""Longest value that is kept from a module under test: more is taken, and forgotten."""
 
 
 def get_shared_data(world: World, key: int, size: int, *out: int) -> int:
@@ -30,7 +25,7 @@ def get_shared_data(world: World, key: int, size: int, *out: int) -> int:
 def set_shared_data(world: World, *arguments: int) -> int:
     """Set a value; a ``cas`` of 0 means whatever the version is."""
     key, size, value, count, cas = arguments
-    name, data = world.read(key, size), world.read(value, min(count, _DEEPEST_COPY))
+    name, data = world.read(key, size), world.read(value, count)
     if name is None or data is None:
         return Status.INVALID_MEMORY_ACCESS
     version = world.shared.get(name, (b"", 0))[1]
@@ -61,7 +56,7 @@ def resolve_shared_queue(world: World, *arguments: int) -> int:
 
 def enqueue_shared_queue(world: World, queue: int, pointer: int, size: int) -> int:
     """Append to a queue."""
-    data = world.read(pointer, min(size, _DEEPEST_COPY))
+    data = world.read(pointer, size)
     if data is None:
         return Status.INVALID_MEMORY_ACCESS
     if queue not in world.queues.values():

@@ -13,6 +13,10 @@ from typing import Final, Protocol
 
 _LOG_LINES: Final = 20
 _LOG_CHARS: Final = 400
+_MOST_KEPT: Final = 1 << 20
+_MOST_COPIED: Final = 1 << 28
+"""Bytes that go in and out of a module in one run, in all: far more than a start needs."""
+
 _CLOCK_START: Final = 1_700_000_000_000_000_000
 _CLOCK_STEP: Final = 1_000
 
@@ -58,6 +62,7 @@ class World:
     tokens: list[int] = field(default_factory=list)
     _clock: int = _CLOCK_START
     _draws: int = 0
+    _copied: int = 0
 
     def note(self, text: str) -> None:
         """Keep a log line, the last ones only."""
@@ -84,15 +89,21 @@ class World:
         return pointer + size <= min(self.guest.memory_size(), 0xFFFF_FFFF)
 
     def read(self, pointer: int, size: int) -> bytes | None:
-        """Bytes of the guest's memory, None outside of it."""
-        return self.guest.read(pointer, size) if self.reachable(pointer, size) else None
+        """Bytes of the guest's memory, None outside of it; more than a megabyte is taken, and forgotten."""
+        if not self.reachable(pointer, size) or not self._may_copy(min(size, _MOST_KEPT)):
+            return None
+        return self.guest.read(pointer, min(size, _MOST_KEPT))
 
     def write(self, pointer: int, data: bytes) -> bool:
         """Change the guest's memory; False outside of it."""
-        if not self.reachable(pointer, len(data)):
+        if not self.reachable(pointer, len(data)) or not self._may_copy(len(data)):
             return False
         self.guest.write(pointer, data)
         return True
+
+    def _may_copy(self, size: int) -> bool:
+        self._copied += size
+        return self._copied <= _MOST_COPIED
 
     def put(self, pointer: int, value: int, size: int = 4) -> bool:
         """Write a little-endian number of 4 or 8 bytes."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from autowasm.abi.tables import BufferType, MapType
 from harness.sim.maps import HeaderMap
@@ -66,3 +68,24 @@ class State:
     logs: list[Line] = field(default_factory=list)
     shared: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
     clock: int = 0
+
+
+class Host(Protocol):
+    """What host functions need of a host."""
+
+    state: State
+
+    def read(self, pointer: int, size: int) -> bytes | None:
+        """Bytes of the module's memory, None outside of it."""
+        ...
+
+    def write(self, pointer: int, data: bytes) -> bool:
+        """Change the module's memory; False outside of it."""
+        ...
+
+    def allocate(self, size: int) -> int:
+        """Ask the module's allocator; 0 where it has nothing."""
+        ...
+
+
+HostCall = Callable[..., int | None]

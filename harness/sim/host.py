@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from autowasm.abi import tables
-from harness.sim import hostcalls, vm
+from harness.sim import hostcalls, vm, wasi
 from harness.sim.contexts import Plugin, State, Stream
 
 _MARKERS: Final = {f"proxy_abi_version_{abi.replace('.', '_')}": abi for abi in tables.ABIS}
@@ -86,7 +86,7 @@ class Host:
         return vm.Function(offered.signature, self._entry(wanted.name))
 
     def _entry(self, name: str) -> vm.Call:
-        call = hostcalls.TABLE.get(name)
+        call = hostcalls.TABLE.get(name) or wasi.answer(name)
 
         def enter(*arguments: int) -> int | None:
             if self.state.allowed is not None and name not in self.state.allowed:

@@ -7,32 +7,11 @@ links and answers UNIMPLEMENTED. Each takes the host and unsigned parameters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from autowasm.abi.tables import BufferType, LogLevel, MapType, Status, WasiErrno
-from harness.sim import contexts, maps
-from harness.sim.contexts import Line, LocalResponse
-
-
-class Host(Protocol):
-    """What host functions need of a host."""
-
-    state: contexts.State
-
-    def read(self, pointer: int, size: int) -> bytes | None:
-        """Bytes of the module's memory, None outside of it."""
-        ...
-
-    def write(self, pointer: int, data: bytes) -> bool:
-        """Change the module's memory; False outside of it."""
-        ...
-
-    def allocate(self, size: int) -> int:
-        """Ask the module's allocator; 0 where it has nothing."""
-        ...
-
-
-HostCall = Callable[..., int | None]
+from autowasm.abi.tables import BufferType, LogLevel, MapType, Status
+from harness.sim import maps
+from harness.sim.contexts import Host, HostCall, Line, LocalResponse
 
 
 def log(host: Host, level: int, pointer: int, size: int) -> int:
@@ -257,46 +236,6 @@ def set_shared_data(host: Host, *arguments: int) -> int:
     return Status.OK
 
 
-def fd_write(host: Host, fd: int, vectors: int, count: int, at: int) -> int:
-    """Standard output and error become log lines."""
-    if fd not in (1, 2):
-        return WasiErrno.BADF
-    text = b""
-    for vector in range(vectors, vectors + 8 * count, 8):
-        entry = host.read(vector, 8)
-        part = entry and host.read(int.from_bytes(entry[:4], "little"), int.from_bytes(entry[4:], "little"))
-        if part is None:
-            return WasiErrno.FAULT
-        text += part
-    level = LogLevel.INFO if fd == 1 else LogLevel.ERROR
-    if text:
-        host.state.logs.append(Line(level, text.decode("utf-8", "replace").removesuffix("\n")))
-    return WasiErrno.SUCCESS if host.write(at, len(text).to_bytes(4, "little")) else WasiErrno.FAULT
-
-
-def two_zeros(host: Host, first: int, second: int) -> int:
-    """No arguments, no environment."""
-    fine = host.write(first, bytes(4)) and host.write(second, bytes(4))
-    return WasiErrno.SUCCESS if fine else WasiErrno.FAULT
-
-
-def clock_time_get(host: Host, clock: int, precision: int, at: int) -> int:
-    """Real and monotonic time."""
-    del precision
-    return WasiErrno.NOTSUP if clock > 1 else int(get_current_time_nanoseconds(host, at) and WasiErrno.FAULT)
-
-
-def random_get(host: Host, pointer: int, size: int) -> int:
-    """Bytes that are the same in each run."""
-    if size > 1 << 16:
-        return WasiErrno.INVAL
-    return (
-        WasiErrno.SUCCESS
-        if host.write(pointer, bytes(i * 167 % 256 for i in range(size)))
-        else WasiErrno.FAULT
-    )
-
-
 def fine(host: Host, *ignored: int) -> int:
     """Nothing happens."""
     del host, ignored
@@ -322,24 +261,8 @@ _PROXY: Final[tuple[HostCall, ...]] = (
     send_local_response, set_buffer_bytes, set_header_map_pairs, set_shared_data,
     set_tick_period_milliseconds,
 )  # fmt: skip
-_WASI: Final[dict[str, HostCall]] = {
-    "fd_write": fd_write,
-    "args_sizes_get": two_zeros,
-    "environ_sizes_get": two_zeros,
-    "clock_time_get": clock_time_get,
-    "random_get": random_get,
-    "args_get": fine,
-    "environ_get": fine,
-    "proc_exit": fine,
-    "sched_yield": fine,
-}
 TABLE: Final[dict[str, HostCall]] = {
     **{f"env.proxy_{call.__name__}": call for call in _PROXY},
-    **{
-        f"{module}.{name}": call
-        for module in ("wasi_snapshot_preview1", "wasi_unstable")
-        for name, call in _WASI.items()
-    },
     "env.proxy_continue_stream": fine,
     "env.proxy_clear_route_cache": fine,
     "env.emscripten_notify_memory_growth": fine,
