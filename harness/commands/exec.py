@@ -30,13 +30,13 @@ def command(name: str, workload: str, argv: Sequence[str]) -> NoReturn:
       harness exec --name sandbox-2 -- bash
 
     Exit codes: those of the command; 2 where there is no such mesh or workload.
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     from harness.services import process
 
     running = _find(name)
     _check_workload(workload)
     environment = process.environment({"KUBECONFIG": _KUBECONFIG})
-    os.execvpe("nsenter", _enter(running, workload, argv), environment)  # noqa: S606 - a command line, no shell
+    os.execvpe("nsenter", _enter(running, workload, argv), environment)
 
 
 def _enter(running: Running, workload: str, argv: Sequence[str]) -> list[str]:
@@ -44,7 +44,18 @@ def _enter(running: Running, workload: str, argv: Sequence[str]) -> list[str]:
     network = ["nsenter", f"--net=/run/netns/{workload}"] if workload else []
     # Entering a mount namespace leaves the current folder behind: env goes back to it.
     back = ["env", f"--chdir={os.getcwd()}"]  # noqa: PTH109
-    return ["nsenter", f"--target={running.pid}", *user, "--mount", "--net", "--pid", "--", *network, *back, *argv]
+    return [
+        "nsenter",
+        f"--target={running.pid}",
+        *user,
+        "--mount",
+        "--net",
+        "--pid",
+        "--",
+        *network,
+        *back,
+        *argv,
+    ]
 
 
 def _find(name: str) -> Running:
@@ -54,7 +65,10 @@ def _find(name: str) -> Running:
     matching = [one for one in found if name in ("", one.name)]
     names = ", ".join(one.name for one in found) or "none"
     if not matching:
-        _refuse(f"mesh{' ' + name if name else ''}: must be running, running are: {names}", "start one with `harness up`")
+        _refuse(
+            f"mesh{' ' + name if name else ''}: must be running, running are: {names}",
+            "start one with `harness up`",
+        )
     if len(matching) > 1:
         _refuse(f"mesh: must be named where several run: {names}", "say which with --name")
     return matching[0]
@@ -65,7 +79,9 @@ def _check_workload(name: str) -> None:
 
     names = [workload.name for workload in topology.WORKLOADS]
     if name and name not in names:
-        _refuse(f"workload {name}: must be one of {', '.join(names)}", "leave --in out for the node's network")
+        _refuse(
+            f"workload {name}: must be one of {', '.join(names)}", "leave --in out for the node's network"
+        )
 
 
 def _refuse(message: str, hint: str) -> NoReturn:

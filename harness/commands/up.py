@@ -19,13 +19,23 @@ if TYPE_CHECKING:
     from harness.toolchain.binaries import Toolchain
 
 MACHINE, BAD_INPUT, INTERRUPTED = 3, 2, 130
-PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "istiod", "registry", "envoy", "kubectl")
+PROGRAMS: Final = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "istiod",
+    "registry",
+    "envoy",
+    "kubectl",
+)
 _NAME: Final = "sandbox"
 _CHECK_SECONDS: Final = 0.5
 
 
 @click.command()
-@click.option("--name", default="", help=f"Its name for `harness exec`.  [default: {_NAME}, with a number if taken]")
+@click.option(
+    "--name", default="", help=f"Its name for `harness exec`.  [default: {_NAME}, with a number if taken]"
+)
 def command(name: str) -> NoReturn:
     """Bring up a mesh and keep it until Ctrl-C: API server, registry and applications on this machine's loopback.
 
@@ -36,7 +46,7 @@ def command(name: str) -> NoReturn:
 
     Exit codes: 0 ended by Ctrl-C, 2 bad input, 3 the machine lacks something or the mesh broke,
     130 interrupted before it was up.
-    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    """
     from harness.mesh import Broken
 
     try:
@@ -75,7 +85,10 @@ def _inside(toolchain: Toolchain, report: Report) -> int:
         signal.signal(number, _interrupt)
     found = sandbox.opened(namespaces.listeners())
     folder = namespaces.folder()
-    with local.Local(toolchain, report, sandbox.options(found)) as mesh, forward.Forwarder(sandbox.routes(found)):
+    with (
+        local.Local(toolchain, report, sandbox.options(found)) as mesh,
+        forward.Forwarder(sandbox.routes(found)),
+    ):
         config = sandbox.write_kubeconfig(folder, mesh.kubeconfig.parent, found["api"].port)
         ports = {name: door.port for name, door in found.items()}
         place = welcome.Place(folder, config, toolchain.path("kubectl"), mesh.bindings, ports)

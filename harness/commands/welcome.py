@@ -94,7 +94,7 @@ def _module(folder: Path) -> str:
     samples = Path(harness.__file__).parents[1] / "wasm_samples"
     if not samples.is_dir():
         return "filter.wasm"
-    from harness.samples import Samples  # noqa: PLC0415 - brings the assembler
+    from harness.samples import Samples
 
     module = folder / "hello.wasm"
     module.write_bytes(Samples(samples).module(_SAMPLE))

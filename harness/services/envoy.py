@@ -41,7 +41,7 @@ def start(sidecar: Sidecar) -> process.Process:
     sidecar.folder.mkdir(parents=True, exist_ok=True)
     configuration = sidecar.folder / "bootstrap.json"
     configuration.write_text(json.dumps(_bootstrap(sidecar), indent=1))
-    argv = [
+    argv: list[str | Path] = [
         sidecar.binary,
         "-c",
         configuration,
@@ -113,7 +113,10 @@ def _node(sidecar: Sidecar) -> dict[str, Any]:
 
 def _xds_cluster(xds: tuple[str, int]) -> dict[str, Any]:
     endpoint = {"endpoint": {"address": _socket(*xds)}}
-    options = {"@type": f"type.googleapis.com/{_HTTP2}", "explicit_http_config": {"http2_protocol_options": {}}}
+    options = {
+        "@type": f"type.googleapis.com/{_HTTP2}",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
     return {
         "name": "xds-grpc",
         "type": "STATIC",

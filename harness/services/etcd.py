@@ -31,7 +31,7 @@ def start(etcd: Etcd) -> process.Process:
     A single member still waits one election time-out (1 s by default) before it leads: with heartbeats of 10 ms
     and an election time-out of 100 ms it answers after some 0.05 s instead.
     """
-    argv = [
+    argv: list[str | Path] = [
         etcd.binary,
         f"--data-dir={etcd.data}",
         f"--listen-client-urls={etcd.url}",

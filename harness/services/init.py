@@ -59,7 +59,9 @@ def _prepare() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     _mount(libc, b"tmpfs", b"/run", b"tmpfs", _MS_NOSUID_NODEV)
     MARKER.touch()
-    HOSTS.write_bytes(Path("/etc/hosts").read_bytes() if Path("/etc/hosts").exists() else b"127.0.0.1 localhost\n")
+    HOSTS.write_bytes(
+        Path("/etc/hosts").read_bytes() if Path("/etc/hosts").exists() else b"127.0.0.1 localhost\n"
+    )
     if Path("/etc/hosts").exists():
         _mount(libc, bytes(HOSTS), b"/etc/hosts", b"none", _MS_BIND)
     _loopback_up()
@@ -85,7 +87,7 @@ def _fork(command: list[str], lifeline: socket.socket) -> int:
         try:
             lifeline.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED)
-            os.execvp(command[0], command)  # noqa: S606 - a command line, no shell
+            os.execvp(command[0], command)
         except OSError as error:
             print(f"error: {command[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201 - there is no other voice yet
         os._exit(127)

@@ -46,7 +46,7 @@ def start(istiod: Istiod) -> process.Process:
     istiod.folder.mkdir(parents=True, exist_ok=True)
     configuration = istiod.folder / "mesh.yaml"
     configuration.write_text(json.dumps(_mesh_config(istiod)))
-    argv = [
+    argv: list[str | Path] = [
         istiod.binary,
         "discovery",
         f"--kubeconfig={istiod.kubeconfig}",

@@ -23,6 +23,10 @@ MANAGER: Final = "harness"
 _TIMEOUT_SECONDS: Final = 30.0
 _GONE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.02
+_SETTLE_SECONDS: Final = 15.0
+_NOT_YET: Final = frozenset(
+    {429, 503}
+)  # a young API server installs paths and storages while it already answers
 _APPLY: Final = {"content-type": "application/apply-patch+yaml"}
 _MERGE: Final = {"content-type": "application/merge-patch+json"}
 _TOKEN_SECONDS: Final = 30 * 24 * 3600  # as long as the certificates: a mesh and its keys end before
@@ -93,7 +97,9 @@ class Api:
         while (found := self._send("GET", path)).status_code != 404:
             if time.monotonic() > deadline:
                 finalizers = _checked(found)["metadata"].get("finalizers")
-                raise Refused(f"{target}: must be gone {timeout:g} s after its deletion, is there: {finalizers=}")
+                raise Refused(
+                    f"{target}: must be gone {timeout:g} s after its deletion, is there: {finalizers=}"
+                )
             time.sleep(_POLL_SECONDS)
         return True
 
@@ -141,10 +147,16 @@ class Api:
         headers: Mapping[str, str] | None = None,
         body: Object | None = None,
     ) -> httpx2.Response:
-        try:
-            return self._http.request(method, path, params=query, headers=headers, json=body)
-        except httpx2.HTTPError as error:
-            raise Broken(f"kube-apiserver: must answer {method} {path}, {type(error).__name__}: {error}") from error
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while True:
+            try:
+                response = self._http.request(method, path, params=query, headers=headers, json=body)
+            except httpx2.HTTPError as error:
+                told = f"{type(error).__name__}: {error}"
+                raise Broken(f"kube-apiserver: must answer {method} {path}, {told}") from error
+            if response.status_code not in _NOT_YET or time.monotonic() > deadline:
+                return response
+            time.sleep(_POLL_SECONDS)
 
 
 def _root(api_version: str) -> str:

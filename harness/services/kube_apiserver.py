@@ -39,9 +39,11 @@ class ApiServer:
 
 def start(server: ApiServer, authority: Authority) -> process.Process:
     """Start it. It is ready when the first list succeeds: ``Api.answers``."""
-    serving = authority.server("kube-apiserver", ["127.0.0.1", server.advertise, "localhost", "kubernetes.default.svc"])
+    serving = authority.server(
+        "kube-apiserver", ["127.0.0.1", server.advertise, "localhost", "kubernetes.default.svc"]
+    )
     tokens = authority.signing_pair("service-account")
-    argv = [
+    argv: list[str | Path] = [
         server.binary,
         f"--etcd-servers={server.etcd_url}",
         f"--secure-port={server.port}",

@@ -34,7 +34,7 @@ class ControllerManager:
 
 def start(manager: ControllerManager) -> process.Process:
     """Start it; its work shows in the objects it makes."""
-    argv = [
+    argv: list[str | Path] = [
         manager.binary,
         f"--kubeconfig={manager.kubeconfig}",
         f"--root-ca-file={manager.ca}",

@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 class Namespace:
-    """A network namespace and the thread that lives in it."""
+    """A network namespace and the thread that lives in it; no thread where it is this process's own."""
 
-    def __init__(self, path: Path, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, path: Path, thread: ThreadPoolExecutor | None) -> None:
         self.path = path
         self._thread = thread
 
@@ -40,6 +40,8 @@ class Namespace:
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a short function inside the namespace and return its value."""
+        if self._thread is None:
+            return function(*args, **kwargs)
         return self._thread.submit(function, *args, **kwargs).result()
 
     def connect(self, address: tuple[str, int], timeout: float) -> socket.socket:
@@ -83,7 +85,7 @@ def create(name: str) -> Namespace:
 
 def own() -> Namespace:
     """The network namespace of the calling process, in the same clothes."""
-    return Namespace(Path("/proc/self/ns/net"), ThreadPoolExecutor(max_workers=1, thread_name_prefix="netns-own"))
+    return Namespace(Path("/proc/self/ns/net"), None)
 
 
 def _become(path: Path) -> None:

@@ -5,7 +5,7 @@ EC keys on P-256 throughout (quick to make, understood by Go and OpenSSL). Files
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_VALID: Final = datetime.timedelta(days=30)  # no run lasts longer, and a sandbox may stay up for days
-_BACKDATED: Final = datetime.timedelta(minutes=5)
+_VALID: Final = dt.timedelta(days=30)  # no run lasts longer, and a sandbox may stay up for days
+_BACKDATED: Final = dt.timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Authority:
 
 
 def _builder(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -21,7 +21,7 @@ class Registry:
     binary: Path
     folder: Path
     port: int
-    host: str = "0.0.0.0"  # noqa: S104 - the network namespace is the mesh's own
+    host: str = "0.0.0.0"
     credentials: tuple[str, str] | None = None
 
 
@@ -30,7 +30,7 @@ def start(name: str, registry: Registry) -> process.Process:
     registry.folder.mkdir(parents=True, exist_ok=True)
     configuration = registry.folder / "config.yml"
     configuration.write_text(json.dumps(_configuration(registry)))
-    argv = [registry.binary, "serve", configuration]
+    argv: list[str | Path] = [registry.binary, "serve", configuration]
     env = {"OTEL_TRACES_EXPORTER": "none"}  # else it looks for a collector on the loopback
     return process.start(process.Program(name, argv, registry.folder / f"{name}.log", env))
 
@@ -39,7 +39,10 @@ def _configuration(registry: Registry) -> dict[str, Any]:
     content: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "info", "accesslog": {"disabled": False}},
-        "storage": {"filesystem": {"rootdirectory": str(registry.folder / "data")}, "delete": {"enabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(registry.folder / "data")},
+            "delete": {"enabled": True},
+        },
         "http": {"addr": f"{registry.host}:{registry.port}"},
     }
     if registry.credentials:

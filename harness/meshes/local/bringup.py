@@ -1,34 +1,31 @@
 """How a local mesh comes up: what waits for what, everything else beside it.
 
-    keys ----+
-    etcd ----+--> API server --> istiod --+
-    network --> app ----------------------+--> sidecar --> first request --> controllers, wasmer, the controller
-    registries
+    keys, etcd --> API server --> CRDs served --> istiod --> sidecar --> first request --> controllers
+    network, app ---------+----------------------------------^
+    registries            +--> wasmer, the controller
 
-What the first request does not need is started after it: on a small machine it would only take processor time away.
+While the API server makes the storage of CRDs it keeps one processor busy: wasmer and the controller start on another.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.mesh import RequestWish
-from harness.meshes.local import controlplane, template, topology, traffic
+from harness.meshes.local import controlplane, system, template, topology
 from harness.meshes.local.controlplane import ControlPlane, Identity
+from harness.meshes.local.parts import Parts
 from harness.meshes.local.phases import Phases
 from harness.meshes.local.topology import Workload
-from harness.services import capture, envoy, init, istiod, kubeconfig, links, netns, process, registry
+from harness.services import capture, envoy, init, istiod, links, netns, process, registry
 from harness.services.process import Process, Program
 from harness.toolchain.binaries import Toolchain
 
 START_SECONDS: Final = 60.0
-TOKEN_AUDIENCE: Final = "autowasm-controller"
-REGISTRY_USER: Final = "harness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +34,6 @@ class Options:
 
     registry_port: int = 5000
     private_registry_port: int = 5001
-
-
-@dataclass(slots=True)
-class Parts:
-    """What is there so far; what is missing is not up yet."""
-
-    folder: Path
-    processes: list[Process] = field(default_factory=list)
-    namespaces: dict[str, netns.Namespace] = field(default_factory=dict)
-    credentials: tuple[str, str] = field(default_factory=lambda: (REGISTRY_USER, secrets.token_urlsafe(18)))
-
-    def keep(self, started: Process) -> Process:
-        """Remember a process, to watch and to end it."""
-        self.processes.append(started)
-        return started
 
 
 class BringUp:
@@ -72,19 +54,20 @@ class BringUp:
         start = self._phases.start
         installed = template.ensure(self._toolchain, self._parts.folder / "template", self._phases)
         identity = start(self._identity)
-        control = start(self._control_plane, installed, identity)
+        control = start(self._control_plane, installed.etcd, identity)
         network = start(self._network)
         registries = start(self._registries)
         app = start(self._app, network)
-        pilot = start(self._istiod, control, identity)
+        served = start(self._kinds, installed.kinds, control)
+        system = start(self._system, control, identity, network)
+        pilot = start(self._istiod, served, identity)
         sidecar = start(self._sidecar, network, pilot)
-        for part in (control, app, pilot, sidecar):
+        for part in (control, served, app, pilot, sidecar):
             part.result()
         with self._phases.phase("first request", "through the sidecar"):
             sidecar.result().wait("must let a request through", first, START_SECONDS)
-        controllers = start(self._controllers, identity)
-        system = start(self._system, control.result(), identity.result())
-        for rest in (registries, controllers, system):
+        self._controllers(identity.result())
+        for rest in (registries, system):
             rest.result()
         return control.result()
 
@@ -114,14 +97,11 @@ class BringUp:
 
     def _registries(self) -> None:
         with self._phases.phase("registries"):
-            opened = self._registry("registry", self._options.registry_port, None)
-            closed = self._registry("private-registry", self._options.private_registry_port, self._parts.credentials)
-            here = netns.own()
-            for started, port in (
-                (opened, self._options.registry_port),
-                (closed, self._options.private_registry_port),
-            ):
-                started.wait("must accept", lambda port=port: here.accepts(("127.0.0.1", port)), START_SECONDS)
+            ports = self._options.registry_port, self._options.private_registry_port
+            opened = self._registry("registry", ports[0], None)
+            closed = self._registry("private-registry", ports[1], self._parts.credentials)
+            _accepts(opened, netns.own(), ports[0])
+            _accepts(closed, netns.own(), ports[1])
 
     def _registry(self, name: str, port: int, credentials: tuple[str, str] | None) -> Process:
         folder = self._parts.folder / name
@@ -138,17 +118,27 @@ class BringUp:
             namespace = self._parts.namespaces["details"]
             app = self._parts.keep(process.start(Program("details", argv, log, netns=namespace.path)))
             for port in topology.DETAILS.ports.values():
-                app.wait("must accept", lambda port=port: namespace.accepts(("127.0.0.1", port)), START_SECONDS)
+                _accepts(app, namespace, port)
             return app
 
-    def _istiod(self, control: Future[ControlPlane], identity: Future[Identity]) -> Process:
-        control.result()
+    def _kinds(self, kinds: Sequence[template.Kind], control: Future[ControlPlane]) -> None:
+        """List every custom resource once, before istiod and the controller do.
+
+        The API server makes the storage of a custom resource at its first use, one after the other, and tells who
+        asks meanwhile to come again in a whole second. Client-go obeys; this loop asks again at once.
+        """
+        api = control.result().api
+        with self._phases.phase("CRDs", "served for the first time"):
+            for kind in kinds:
+                api.list(kind.api_version, kind.kind)
+
+    def _istiod(self, served: Future[None], identity: Future[Identity]) -> Process:
+        served.result()
         with self._phases.phase("istiod"):
             folder = self._parts.folder / "istiod"
             settings = istiod.Istiod(self._toolchain.path("istiod"), identity.result().kubeconfig, folder)
             pilot = self._parts.keep(istiod.start(settings))
-            here = netns.own()
-            pilot.wait("must open its xDS port", lambda: here.accepts(("127.0.0.1", topology.XDS_PORT)), START_SECONDS)
+            _accepts(pilot, netns.own(), topology.XDS_PORT)
             return pilot
 
     def _sidecar(self, network: Future[None], pilot: Future[Process]) -> Process:
@@ -169,44 +159,23 @@ class BringUp:
                 xds=(workload.gateway, topology.XDS_PORT),
             )
             started = self._parts.keep(envoy.start(sidecar))
-            admin = ("127.0.0.1", envoy.ADMIN_PORT)
-            started.wait("must open its admin port", lambda: namespace.accepts(admin), START_SECONDS)
+            _accepts(started, namespace, envoy.ADMIN_PORT)
             return started
 
-    def _controllers(self, identity: Future[Identity]) -> None:
+    def _controllers(self, identity: Identity) -> None:
         with self._phases.phase("controllers", "kube-controller-manager"):
-            controlplane.start_controllers(self._toolchain, self._parts.folder, identity.result(), self._parts.keep)
+            controlplane.start_controllers(self._toolchain, self._parts.folder, identity, self._parts.keep)
 
-    def _system(self, control: ControlPlane, identity: Identity) -> None:
+    def _system(
+        self, control: Future[ControlPlane], identity: Future[Identity], network: Future[None]
+    ) -> None:
+        api = control.result().api
+        network.result()
         with self._phases.phase("AutoWasm", "wasmer and the controller"):
-            wasmer = self._wasmer(control)
-            controller = self._controller(control, identity)
-            for started, workload in ((wasmer, topology.WASMER), (controller, topology.CONTROLLER)):
-                started.wait("must be ready", lambda workload=workload: self._ready(workload), START_SECONDS)
+            system.start(self._parts, api, identity.result().authority.ca)
 
-    def _wasmer(self, control: ControlPlane) -> Process:
-        folder = self._parts.folder / "wasmer"
-        folder.mkdir()
-        token = folder / "token"
-        token.write_text(control.api.token(topology.SYSTEM, topology.WASMER.account, TOKEN_AUDIENCE))
-        url = f"http://autowasm-controller.{topology.SYSTEM}:{topology.CONTROLLER.ports['http']}"
-        flags = [f"--data={folder / 'data'}", f"--controller={url}", f"--token-file={token}"]
-        return self._program(topology.WASMER, "autowasm.wasmer", flags)
 
-    def _controller(self, control: ControlPlane, identity: Identity) -> Process:
-        folder = self._parts.folder / "controller"
-        token = control.api.token(topology.SYSTEM, topology.CONTROLLER.account)
-        url = f"https://{topology.NODE_ADDRESS}:{topology.API_PORT}"
-        config = kubeconfig.with_token(folder / "kubeconfig", url, identity.authority.ca, token)
-        flags = [f"--kubeconfig={config}", f"--data={folder / 'data'}", f"--install-namespace={topology.SYSTEM}"]
-        return self._program(topology.CONTROLLER, "autowasm.controller", flags)
-
-    def _program(self, workload: Workload, module: str, flags: list[str]) -> Process:
-        argv = process.python(module, f"--listen=0.0.0.0:{workload.ports['http']}", *flags)
-        log = self._parts.folder / workload.name / f"{workload.name}.log"
-        namespace = self._parts.namespaces[workload.name]
-        return self._parts.keep(process.start(Program(workload.name, argv, log, netns=namespace.path)))
-
-    def _ready(self, workload: Workload) -> bool:
-        wish = RequestWish(workload.name, workload.ports["http"], path="/readyz", timeout=1.0)
-        return traffic.once(self._parts.namespaces[workload.name], "127.0.0.1", wish).status == 200
+def _accepts(started: Process, namespace: netns.Namespace, port: int) -> None:
+    """Wait until a process takes connections on a port of its own loopback."""
+    accepting = functools.partial(namespace.accepts, ("127.0.0.1", port))
+    started.wait(f"must accept connections on port {port}", accepting, START_SECONDS)

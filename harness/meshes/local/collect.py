@@ -5,6 +5,7 @@ Every part is tried on its own. One that cannot be had leaves a file that says w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ import yaml
 
 from harness.mesh import Broken, Refused, RequestWish
 from harness.meshes.local import topology, traffic
-from harness.meshes.local.bringup import Parts
+from harness.meshes.local.parts import Parts
 from harness.services import envoy, netns
 from harness.services.kube import Api
 from harness.services.netns import Namespace
@@ -40,12 +41,12 @@ def collect(folder: Path, parts: Parts, api: Api) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     details = parts.namespaces[topology.DETAILS.name]
     for name, path in _ENVOY.items():
-        _write(folder / name, lambda path=path: _get(details, envoy.ADMIN_PORT, path))
+        _write(folder / name, functools.partial(_get, details, envoy.ADMIN_PORT, path))
     here = netns.own()
     for name, path in _ISTIOD.items():
-        _write(folder / name, lambda path=path: _get(here, _ISTIOD_PORT, path))
+        _write(folder / name, functools.partial(_get, here, _ISTIOD_PORT, path))
     for name, kind in _OBJECTS.items():
-        _write(folder / name, lambda kind=kind: _objects(api, *kind))
+        _write(folder / name, functools.partial(_objects, api, *kind))
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     for process in parts.processes:

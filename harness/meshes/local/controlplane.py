@@ -42,7 +42,9 @@ def identity(folder: Path) -> Identity:
     authority = Authority(folder)
     admin = authority.client("harness-admin", ["system:masters"])
     url = f"https://127.0.0.1:{topology.API_PORT}"
-    return Identity(authority, admin, kubeconfig.with_certificate(folder / "admin.kubeconfig", url, authority.ca, admin))
+    return Identity(
+        authority, admin, kubeconfig.with_certificate(folder / "admin.kubeconfig", url, authority.ca, admin)
+    )
 
 
 def start(toolchain: Toolchain, folder: Path, who: Callable[[], Identity], keep: Keep) -> ControlPlane:
@@ -59,7 +61,7 @@ def start(toolchain: Toolchain, folder: Path, who: Callable[[], Identity], keep:
         folder / "apiserver",
         port=topology.API_PORT,
         advertise=topology.NODE_ADDRESS,
-        bind="0.0.0.0",  # noqa: S104 - workloads reach it too, and the network namespace is the mesh's own
+        bind="0.0.0.0",
     )
     apiserver = keep(kube_apiserver.start(server, who().authority))
     api = Api(server.url, who().authority.ca, who().admin)

@@ -101,7 +101,7 @@ class _Tally:
         self._gap: Gap | None = None
         self._seen: Counter[str] = Counter()
 
-    def take(self, left: "itertools.islice[int]") -> bool:
+    def take(self, left: itertools.islice[int]) -> bool:
         """Take one of the requests that may still be sent."""
         with self._lock:
             taken = next(left, None) is not None

@@ -1,4 +1,4 @@
-"""The local mesh as scenarios see it: ``harness.mesh.Mesh`` over real programs in the namespaces around this process."""
+"""The local mesh as scenarios see it: ``harness.mesh.Mesh`` over real programs, in the namespaces around it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any, Final, Self
 from harness import events
 from harness.mesh import Broken, Load, LoadWish, ObjectRef, PushWish, Refused, RequestWish
 from harness.meshes.local import bringup, collect, load, namespaces, push, topology, traffic
-from harness.meshes.local.bringup import Options, Parts
+from harness.meshes.local.bringup import Options
 from harness.meshes.local.controlplane import ControlPlane
+from harness.meshes.local.parts import Parts
 from harness.meshes.local.phases import Phases
 from harness.observation import Pushed, Response
 from harness.services import process
+from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
 
 _FOLDER: Final = Path("/run/mesh")  # a tmpfs of this mount namespace
@@ -100,7 +102,9 @@ class Local:
     def request(self, wish: RequestWish) -> Response:
         """See Mesh."""
         self.check()
-        return traffic.once(self._parts.namespaces[_workload(wish.source).name], _workload(wish.to).address, wish)
+        return traffic.once(
+            self._parts.namespaces[_workload(wish.source).name], _workload(wish.to).address, wish
+        )
 
     def load(self, wish: LoadWish) -> Load:
         """See Mesh."""
@@ -119,7 +123,7 @@ class Local:
             one.check()
 
     @property
-    def _api(self) -> Any:
+    def _api(self) -> Api:
         self.check()
         assert self._control
         return self._control.api

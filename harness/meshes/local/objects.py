@@ -16,6 +16,7 @@ Object = Mapping[str, Any]
 
 NODE: Final[Object] = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": topology.NODE}}
 
+
 def base() -> list[Object]:
     """What must be there first: the namespace of Istio and the Node."""
     return [

@@ -75,7 +75,9 @@ def routes(found: dict[str, Open]) -> list[Route]:
 def write_kubeconfig(folder: Path, keys: Path, port: int) -> Path:
     """A kubeconfig with all rights for the host; it goes when the mesh does."""
     admin = Pair(keys / "harness-admin.crt", keys / "harness-admin.key")
-    return kubeconfig.with_certificate(folder / "kubeconfig", f"https://{_LOOPBACK}:{port}", keys / "ca.crt", admin)
+    return kubeconfig.with_certificate(
+        folder / "kubeconfig", f"https://{_LOOPBACK}:{port}", keys / "ca.crt", admin
+    )
 
 
 def _bind(port: int) -> socket.socket:

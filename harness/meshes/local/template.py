@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,9 @@ from harness.services.kube import Api, Object
 from harness.toolchain import cache
 from harness.toolchain.binaries import Toolchain
 
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
+_ETCD: Final = "etcd"
+_KINDS: Final = "kinds.json"
 _PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-controller-manager")
 _CRDS: Final = "manifests/charts/base/files/crd-all.gen.yaml"
 _KEPT: Final = 4
@@ -36,8 +39,24 @@ _POLL_SECONDS: Final = 0.05
 _BLOCK: Final = 64 * 1024
 
 
-def ensure(toolchain: Toolchain, scratch: Path, phases: Phases) -> Path:
-    """The template's folder, made first where there is none. Only inside of a mesh's namespaces.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A custom resource in the version that its objects are stored in."""
+
+    api_version: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The folder of etcd's data, and the custom resources in it, AutoWasm's own first."""
+
+    etcd: Path
+    kinds: tuple[Kind, ...]
+
+
+def ensure(toolchain: Toolchain, scratch: Path, phases: Phases) -> Template:
+    """The template, made first where there is none. Only inside of a mesh's namespaces.
 
     Raises:
         Broken: the cluster that it is made from does not start, or does not accept the objects.
@@ -49,7 +68,8 @@ def ensure(toolchain: Toolchain, scratch: Path, phases: Phases) -> Path:
                 with phases.phase("template", "installing once, for all later starts"):
                     _make(toolchain, scratch, place)
     os.utime(place)
-    return place
+    kinds = tuple(Kind(*pair) for pair in json.loads((place / _KINDS).read_bytes()))
+    return Template(place / _ETCD, kinds)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -68,7 +88,9 @@ def _key(toolchain: Toolchain) -> str:
     for name in _PROGRAMS:
         total.update(f"{name} {toolchain.version(name)}\n".encode())
     total.update(toolchain.istio_source(_CRDS).read_bytes())
-    total.update(json.dumps([*_objects(), *map(objects.pod_status, topology.WORKLOADS)], sort_keys=True).encode())
+    total.update(
+        json.dumps([*_objects(), *map(objects.pod_status, topology.WORKLOADS)], sort_keys=True).encode()
+    )
     return total.hexdigest()[:24]
 
 
@@ -87,16 +109,16 @@ def _make(toolchain: Toolchain, scratch: Path, place: Path) -> None:
         who = controlplane.identity(scratch / "keys")
         control = controlplane.start(toolchain, scratch, lambda: who, keep)
         controlplane.start_controllers(toolchain, scratch, who, keep)
-        _install(control.api, toolchain)
+        crds = _install(control.api, toolchain)
         control.api.close()
     finally:
         for one in reversed(started):  # etcd last, and by TERM: what it keeps is whole
             one.stop(grace=10)
-    _save(scratch / "etcd", place)
+    _save(scratch / "etcd", [_stored(crd) for crd in crds], place)
     shutil.rmtree(scratch)
 
 
-def _install(api: Api, toolchain: Toolchain) -> None:
+def _install(api: Api, toolchain: Toolchain) -> list[Object]:
     own = _objects()
     crds = [one for one in own if one["kind"] == "CustomResourceDefinition"]
     crds += _documents(toolchain.istio_source(_CRDS))
@@ -110,12 +132,19 @@ def _install(api: Api, toolchain: Toolchain) -> None:
             api.patch_status(kube.ref(objects.pod(workload)), objects.pod_status(workload))
     api.patch_status(kube.ref(objects.NODE), objects.node_status())
     _until("EndpointSlices must follow the Pods", lambda: _wanted_addresses() <= _addresses(api))
+    return crds
+
+
+def _stored(crd: Object) -> tuple[str, str]:
+    spec = crd["spec"]
+    version = next(version["name"] for version in spec["versions"] if version["storage"])
+    return f"{spec['group']}/{version}", spec["names"]["kind"]
 
 
 def _documents(path: Path) -> list[Object]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a megabyte of CRDs: 1 s, or 8 s in Python
     with path.open("rb") as file:
-        return [document for document in yaml.load_all(file, Loader=loader) if document]  # noqa: S506 - a safe one
+        return [document for document in yaml.load_all(file, Loader=loader) if document]
 
 
 def _served(api: Api, crd: Object) -> bool:
@@ -148,15 +177,19 @@ def _until(what: str, condition: Callable[[], bool]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _save(source: Path, place: Path) -> None:
+def _save(source: Path, kinds: list[tuple[str, str]], place: Path) -> None:
     """Keep it, and the most recently used others: a crash leaves it whole or absent."""
     with cache.scratch(place) as made:
-        copy(source, made / "etcd")
-        for path in (path for path in made.rglob("*") if path.is_file()):
+        whole = made / "template"
+        copy(source, whole / _ETCD)
+        (whole / _KINDS).write_text(json.dumps(kinds))
+        for path in whole.rglob("*"):
             _sync(path)
-        (made / "etcd").rename(place)
+        whole.rename(place)
         _sync(place.parent)
-    others = sorted((one for one in place.parent.iterdir() if one.is_dir()), key=lambda one: -one.stat().st_mtime)
+    others = sorted(
+        (one for one in place.parent.iterdir() if one.is_dir()), key=lambda one: -one.stat().st_mtime
+    )
     for old in others[_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
 

@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer  # noqa: N815
 
     def _request(self) -> dict[str, Any]:
         port = self.connection.getsockname()[1]
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Bookinfo's details.")
     parser.add_argument("--port", type=int, action="append", required=True)
     ports = parser.parse_args().port
-    servers = [_Server(("0.0.0.0", port), _Handler) for port in ports]  # noqa: S104 - the sidecar's inbound cluster
+    servers = [_Server(("0.0.0.0", port), _Handler) for port in ports]
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     servers[0].serve_forever()
