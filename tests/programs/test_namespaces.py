@@ -153,7 +153,7 @@ def test_a_name_that_is_taken_gets_a_number_unless_it_must_be_exact(busy: Tree) 
         pass
 
 
-def test_sockets_of_the_host_are_accepted_inside(tree: Tree) -> None:
+def test_sockets_of_the_host_are_accepted_inside() -> None:
     """A socket that was bound before is the host's, and the command inside accepts on it."""
     script = (
         "import socket, sys; from harness.meshes.local import namespaces as n\n"
@@ -166,7 +166,11 @@ def test_sockets_of_the_host_are_accepted_inside(tree: Tree) -> None:
     assert outer.stdout is not None
     port = int(outer.stdout.readline())
     answer = subprocess.run(
-        [sys.executable, "-c", f"import socket; print(socket.create_connection(('127.0.0.1', {port})).recv(99))"],
+        [
+            sys.executable,
+            "-c",
+            f"import socket; print(socket.create_connection(('127.0.0.1', {port})).recv(99))",
+        ],
         check=True,
         capture_output=True,
         timeout=30,

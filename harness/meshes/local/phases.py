@@ -34,16 +34,14 @@ class Phases:
     @contextlib.contextmanager
     def phase(self, name: str, detail: str = "") -> Iterator[None]:
         """Time a part. Only one that succeeds is told as ended."""
-        self._tell(events.PhaseStarted(name, detail))
+        with self._lock:
+            self._emit(events.PhaseStarted(name, detail))
         began = time.monotonic()
         yield
-        now = time.monotonic()
-        self._tell(events.PhaseEnded(name, now - began, detail, now - self._began))
+        with self._lock:
+            now = time.monotonic()
+            self._emit(events.PhaseEnded(name, now - began, detail, now - self._began))
 
     def close(self) -> None:
         """Wait for nothing that has not begun."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _tell(self, event: events.Event) -> None:
-        with self._lock:
-            self._emit(event)
