@@ -93,13 +93,19 @@ class Mesh(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What ``--mesh`` calls it."""
+        ...
 
     @property
-    def capabilities(self) -> frozenset[str]: ...
+    def capabilities(self) -> frozenset[str]:
+        """What scenarios may require of it."""
+        ...
 
     @property
-    def bindings(self) -> Mapping[str, str]: ...
+    def bindings(self) -> Mapping[str, str]:
+        """What scenarios may write as ``${name}``."""
+        ...
 
     def push(self, wish: PushWish) -> Pushed:
         """Push a module. Raises Refused with the tool's words."""
