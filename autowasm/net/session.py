@@ -8,6 +8,7 @@ resolver that does know the name, by a line in /etc/hosts, is believed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from typing import Final
@@ -30,6 +31,8 @@ def client(*, timeout: float, ca_file: str | None = None) -> httpx2.AsyncClient:
     Raises:
         errors.Usage: ``ca_file`` cannot be read.
     """
+    # The library writes every URL into the log, the signed ones of blob storage with their signature.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     trust = _trust(ca_file)
     return httpx2.AsyncClient(
         verify=trust,

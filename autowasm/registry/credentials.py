@@ -57,8 +57,10 @@ def from_docker_config(registry: str) -> Credentials | None:
     Raises:
         errors.Usage: the file is there and cannot be read or is broken.
     """
-    folder = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
-    file = Path(folder) / "config.json"
+    try:
+        file = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    except RuntimeError:  # nobody's home: a user id without an account, as in containers
+        return None
     try:
         data = file.read_bytes()
     except FileNotFoundError:

@@ -35,7 +35,7 @@ class Connection:
         if (self.username is not None) != self.password_stdin:
             raise errors.Usage("credentials: must be --username and --password-stdin, only one is given")
         if self.username is not None:
-            return credentials.Credentials(self.username, sys.stdin.read().rstrip("\r\n"))
+            return credentials.Credentials(self.username, _password())
         return credentials.from_docker_config(f"{reference.registry}/{reference.repository}")
 
     @asynccontextmanager
@@ -43,6 +43,13 @@ class Connection:
         """A client for registries, closed at the end."""
         async with session.client(timeout=limits.PULL_TIMEOUT_SECONDS, ca_file=self.ca_file) as http:
             yield client.Registry(http, plain_http=self.plain_http)
+
+
+def _password() -> str:
+    try:
+        return sys.stdin.buffer.read().decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise errors.Usage("password on standard input: must be UTF-8, is not") from error
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:

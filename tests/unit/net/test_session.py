@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import httpx2
 import pytest
@@ -39,6 +40,15 @@ def test_loopback_goes_around_proxies(monkeypatch):
         assert (len(server.seen), len(proxy.seen)) == (4, 0)
         asyncio.run(_get("http://registry.example.com/v2/"))
         assert [seen.path for seen in proxy.seen] == ["http://registry.example.com/v2/"]
+
+
+def test_urls_are_not_logged(caplog):
+    """A URL, whose query may be a signature, does not get into the log of whoever logs all that informs."""
+    caplog.set_level(logging.INFO)
+    with tiny_server.serving() as server:
+        asyncio.run(_get(f"{server.url}/blob?signature=hidden"))
+        assert len(server.seen) == 1
+    assert "hidden" not in caplog.text
 
 
 def test_no_encoding_is_asked_for():

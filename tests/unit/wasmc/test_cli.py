@@ -76,6 +76,31 @@ def test_bad_input(tmp_path, args, error):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_password_that_is_no_text(tmp_path):
+    """A password that is no UTF-8 is bad input, not a crash."""
+    command = [
+        sys.executable,
+        "-m",
+        "autowasm.wasmc",
+        "pull",
+        "r.io/a",
+        "--username",
+        "x",
+        "--password-stdin",
+    ]
+    ran = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=b"\xff\xfe",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stderr == b"error: password on standard input: must be UTF-8, is not\n"
+
+
 def test_broken_docker_config(tmp_path):
     """A docker config that cannot be read is bad input that names the file."""
     (tmp_path / "config.json").write_text("{")
