@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from bench import figures
+from harness.meshes import local
 from harness.meshes.local import namespaces
 from harness.toolchain import binaries
 
@@ -35,7 +36,7 @@ def main(names: Sequence[str]) -> None:
       apply     from apply to the first changed answer: an AutoWasm beside a hand-written EnvoyFilter
       upgrade   a module replaced under load: requests, failures, the longest gap
     """
-    binaries.ensure(binaries.names(), lambda _event: None)
+    binaries.ensure(local.PROGRAMS, lambda _event: None)
     series: list[figures.Series] = []
     for name in names or list(BENCHES):
         module, meshes = BENCHES[name]

@@ -113,13 +113,13 @@ class Bench:
         until("the filter goes", lambda: not self.filtered())
         return took
 
-    def ours(self, number: int) -> float:
+    def ours(self, number: str) -> float:
         """One round of the AutoWasm."""
         image = f"{self._registry}/bench/apply-ours:{number}"
         self._mesh.push(PushWish(modules.hello(f"ours {number}"), image))
         return self.time(autowasm(f"ours-{number}", image))
 
-    def peer(self, number: int) -> float:
+    def peer(self, number: str) -> float:
         """One round of the EnvoyFilter written by hand."""
         module = modules.hello(f"by hand {number}")
         image = f"{self._registry}/bench/apply-by-hand:{number}"
@@ -143,11 +143,11 @@ def _answers(url: str) -> bool:
 
 def main(out: Path) -> None:
     """Measure in turn and write the two series."""
-    toolchain = binaries.ensure(binaries.names(), lambda _event: None)
+    toolchain = binaries.ensure(local.PROGRAMS, lambda _event: None)
     with local.Local(toolchain, lambda _event: None) as mesh:
         bench = Bench(mesh)
-        bench.ours(-1), bench.peer(-1)  # the first of each finds cold caches everywhere: not counted
-        pairs = [(bench.ours(number), bench.peer(number)) for number in range(ROUNDS)]
+        bench.ours("first"), bench.peer("first")  # finds cold caches everywhere: not counted
+        pairs = [(bench.ours(str(number)), bench.peer(str(number))) for number in range(ROUNDS)]
     ours, peer = zip(*pairs, strict=True)
     added = statistics.median(ours) - statistics.median(peer)
     rows = [

@@ -18,7 +18,7 @@ ROUNDS: Final = 6
 
 def main(out: Path) -> None:
     """Roll out one version after the other while clients ask without pause."""
-    toolchain = binaries.ensure(binaries.names(), lambda _event: None)
+    toolchain = binaries.ensure(local.PROGRAMS, lambda _event: None)
     with local.Local(toolchain, lambda _event: None) as mesh:
         images = []
         for number in range(ROUNDS + 1):

@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from harness.scenario import model
 
 PASSED, FAILED, BAD_INPUT, MACHINE, INTERRUPTED = 0, 1, 2, 3, 130
-PROGRAMS: Final = (
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "istiod",
-    "registry",
-    "envoy",
-    "kubectl",
-)
 _SINCE: Final = "HARNESS_RUN_SINCE"  # when the outer command began, on the clock that all processes share
 
 
@@ -214,7 +205,7 @@ def _on_local(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan
     from harness.meshes.local import namespaces
     from harness.toolchain import binaries
 
-    toolchain = binaries.ensure(PROGRAMS, emit)
+    toolchain = binaries.ensure(local.PROGRAMS, emit)
     if not namespaces.inside():
         return namespaces.enter([sys.executable, "-m", "harness", *sys.argv[1:]], [])
     signal.signal(signal.SIGTERM, _as_interrupt)

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from harness.toolchain.binaries import Toolchain
 
 MACHINE, BAD_INPUT, INTERRUPTED = 3, 2, 130
-PROGRAMS: Final = (
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "istiod",
-    "registry",
-    "envoy",
-    "kubectl",
-)
 _NAME: Final = "sandbox"
 _CHECK_SECONDS: Final = 0.5
 
@@ -60,11 +51,12 @@ def command(name: str) -> NoReturn:
 
 
 def _up(name: str) -> int:
+    from harness.meshes import local
     from harness.meshes.local import namespaces, sandbox
     from harness.toolchain import binaries
 
     with _report() as report:
-        toolchain = binaries.ensure(PROGRAMS, report)
+        toolchain = binaries.ensure(local.PROGRAMS, report)
         if namespaces.inside():
             return _inside(toolchain, report)
     again = [sys.executable, "-m", "harness", *sys.argv[1:]]

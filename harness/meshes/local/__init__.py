@@ -3,12 +3,15 @@
 ``namespaces`` makes the place from outside, ``Local`` the mesh inside of it. Neither loads the other.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from harness.meshes.local.local import Local as Local
 
-__all__ = ["Local"]
+__all__ = ["PROGRAMS", "Local"]
+
+PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "istiod", "registry", "envoy", "kubectl")
+"""What it needs of the toolchain."""
 
 
 def __getattr__(name: str) -> Any:
