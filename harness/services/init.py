@@ -49,9 +49,11 @@ def main(arguments: list[str]) -> NoReturn:
     command = arguments[2:]
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
     _prepare()
+    lifeline.send(b"+")  # the outside learns this process's id from the credentials that come with it,
+    if not lifeline.recv(1):  # and answers once others can find the mesh
+        os._exit(1)
     child = _fork(command, lifeline)
     threading.Thread(target=_relay, args=(lifeline, child), daemon=True).start()
-    lifeline.send(b"+")  # the outside learns this process's id from the credentials that come with it
     os._exit(_rule(child))
 
 

@@ -86,6 +86,14 @@ class Api:
         items: list[Object] = self._json("GET", f"{_root(api_version)}/{plural}", query)["items"]
         return items
 
+    def serves(self, api_version: str, kind: str) -> bool:
+        """Whether objects of a kind can be listed: a new or a just started CRD may answer 404 for a moment."""
+        try:
+            self.list(api_version, kind)
+        except Refused:
+            return False
+        return True
+
     def delete(self, target: ObjectRef, timeout: float = _GONE_SECONDS) -> bool:
         """Delete an object and wait until it is gone; False where there was none."""
         path = self.path(target)

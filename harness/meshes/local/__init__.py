@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 
 __all__ = ["PROGRAMS", "Local"]
 
-PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "istiod", "registry", "envoy", "kubectl")
+PROGRAMS: Final = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "istiod",
+    "registry",
+    "envoy",
+    "kubectl",
+)
 """What it needs of the toolchain."""
 
 

@@ -127,10 +127,11 @@ class BringUp:
         The API server makes the storage of a custom resource at its first use, one after the other, and tells who
         asks meanwhile to come again in a whole second. Client-go obeys; this loop asks again at once.
         """
-        api = control.result().api
+        plane = control.result()
         with self._phases.phase("CRDs", "served for the first time"):
-            for kind in kinds:
-                api.list(kind.api_version, kind.kind)
+            for one in kinds:
+                serves = functools.partial(plane.api.serves, one.api_version, one.kind)
+                plane.apiserver.wait(f"must serve {one.kind}", serves, START_SECONDS)
 
     def _istiod(self, served: Future[None], identity: Future[Identity]) -> Process:
         served.result()

@@ -42,6 +42,11 @@ class Running:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def busy(self) -> bool:
+        """Whether it still sends: neither stopped nor at its count."""
+        return any(thread.is_alive() for thread in self._threads)
+
     def stop(self) -> LoadResult:
         """End it and say what it met."""
         self._stop.set()
@@ -68,7 +73,7 @@ class Running:
         except (ConnectionResetError, BrokenPipeError) as error:
             # http.client tells an end before the first byte of an answer as RemoteDisconnected, a reset like this.
             connection.close()
-            if not reused or request.method not in _IDEMPOTENT:
+            if not reused or connection.answering or request.method not in _IDEMPOTENT:
                 self._tally.failure(traffic.words(error))
                 return
             self._again(connection)

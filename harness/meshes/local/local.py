@@ -21,7 +21,7 @@ from harness.toolchain.binaries import Toolchain
 
 _FOLDER: Final = Path("/run/mesh")  # a tmpfs of this mount namespace
 _FIRST: Final = RequestWish("details", topology.DETAILS.ports["http"], path="/details/0", timeout=1.0)
-_STOP_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 0.5
 
 
 class Local:

@@ -116,6 +116,7 @@ def _record(lifeline: socket.socket, place: Path, *, user_namespace: bool) -> No
     data, ancillary, _flags, _address = lifeline.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size))
     if data and ancillary:
         state.record(place, _CREDENTIALS.unpack(ancillary[0][2])[0], user_namespace=user_namespace)
+        lifeline.send(b"+")
 
 
 def _wait(process: subprocess.Popen[bytes], lifeline: socket.socket) -> int:

@@ -59,8 +59,9 @@ def owned(name: str, *, exact: bool) -> Iterator[Path]:
 
 def record(place: Path, pid: int, *, user_namespace: bool) -> None:
     """Say which process a mesh's PID 1 is, so that others may enter."""
-    data = json.dumps({"pid": pid, "user_namespace": user_namespace})
-    cache.write(place / _RECORD, data.encode())
+    new = place / f"{_RECORD}.new"
+    new.write_text(json.dumps({"pid": pid, "user_namespace": user_namespace}))
+    new.replace(place / _RECORD)  # nothing is synced: it means nothing after a crash
 
 
 def running() -> list[Running]:

@@ -20,7 +20,7 @@ from typing import Final
 
 import yaml
 
-from harness.mesh import Broken, Refused
+from harness.mesh import Broken
 from harness.meshes.local import controlplane, install, objects, topology
 from harness.meshes.local.phases import Phases
 from harness.services import kube, process
@@ -148,15 +148,9 @@ def _documents(path: Path) -> list[Object]:
 
 
 def _served(api: Api, crd: Object) -> bool:
-    """Whether every version of a CRD can be listed: an established CRD may still answer 404 for a moment."""
     spec = crd["spec"]
-    try:
-        for version in spec["versions"]:
-            if version["served"]:
-                api.list(f"{spec['group']}/{version['name']}", spec["names"]["kind"])
-    except Refused:
-        return False
-    return True
+    versions = [version["name"] for version in spec["versions"] if version["served"]]
+    return all(api.serves(f"{spec['group']}/{version}", spec["names"]["kind"]) for version in versions)
 
 
 def _wanted_addresses() -> set[str]:

@@ -17,7 +17,10 @@ FAULTS = (OSError, http.client.HTTPException)
 
 
 class Connection(http.client.HTTPConnection):
-    """An HTTP connection whose socket is made in a network namespace."""
+    """An HTTP connection whose socket is made in a network namespace.
+
+    ``answers`` counts the whole answers since it was opened; ``answering`` tells whether one has begun to come.
+    """
 
     def __init__(self, namespace: Namespace, address: tuple[str, int], timeout: float) -> None:
         super().__init__(*address, timeout=timeout)
@@ -25,6 +28,7 @@ class Connection(http.client.HTTPConnection):
         self._address = address
         self._timeout = timeout
         self.answers = 0
+        self.answering = False
 
     def connect(self) -> None:
         """Open the socket."""
@@ -51,6 +55,7 @@ def exchange(connection: Connection, wish: RequestWish) -> Response:
         OSError, http.client.HTTPException: there was no whole answer.
     """
     began = time.monotonic()
+    connection.answering = False
     given = {name.lower() for name, _value in wish.headers}
     connection.putrequest(wish.method, wish.path, skip_host="host" in given, skip_accept_encoding=True)
     for name, value in wish.headers:
@@ -59,6 +64,7 @@ def exchange(connection: Connection, wish: RequestWish) -> Response:
         connection.putheader("content-length", str(len(wish.body)))
     connection.endheaders(wish.body or None)
     answer = connection.getresponse()
+    connection.answering = True
     body = answer.read()
     connection.answers += 1
     headers = tuple((name.lower(), value) for name, value in answer.msg.items())
