@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from autowasm.abi import answers
+from autowasm.abi import answers, protobuf
 from autowasm.abi.tables import Status
 from autowasm.abi.world import World
 
@@ -28,15 +28,34 @@ def http_call(world: World, *arguments: int) -> int:
 
 
 def grpc_call(world: World, *arguments: int) -> int:
-    """Taken, and never answered."""
-    world.guess("proxy_grpc_call")
-    return _token(world, _GRPC_CALL, arguments[:10], arguments[11])
+    """Taken, and never answered, unless the service cannot be one."""
+    return _grpc(world, "proxy_grpc_call", arguments[:2]) or _token(
+        world, _GRPC_CALL, arguments[:10], arguments[11]
+    )
 
 
 def grpc_stream(world: World, *arguments: int) -> int:
-    """Taken, and never answered."""
-    world.guess("proxy_grpc_stream")
-    return _token(world, _GRPC_STREAM, arguments[:8], arguments[8])
+    """Taken, and never answered, unless the service cannot be one."""
+    return _grpc(world, "proxy_grpc_stream", arguments[:2]) or _token(
+        world, _GRPC_STREAM, arguments[:8], arguments[8]
+    )
+
+
+def _grpc(world: World, name: str, service: tuple[int, ...]) -> int:
+    """Look at the service: one without a target ends the proxy, other bytes than a service's are refused."""
+    data = world.read(*service)
+    if data is None:
+        return Status.INVALID_MEMORY_ACCESS
+    try:
+        target = protobuf.grpc_target(data)
+    except ValueError:  # it may still be the name of a cluster
+        world.guess(name)
+        return Status.PARSE_FAILURE
+    if target:
+        world.guess(name)
+    else:
+        world.ending = f"{name}: a gRPC service must name its target (envoy_grpc), found none"
+    return Status.OK
 
 
 def envoy_resolve_dns(world: World, name: int, size: int, at: int) -> int:

@@ -6,21 +6,24 @@ any thread. It never raises for what a module does.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
 from autowasm.abi import binary, corrupted, findings, reader, remedies, rules, sdk
 from autowasm.abi.findings import Finding, Report
-from autowasm.abi.outcome import Budget, Configuration, Fault, Outcome
+from autowasm.abi.outcome import Budget, Compiled, Configuration, Fault, Outcome
+from autowasm.abi.subject import Subject
 from autowasm.digest import Digest
 
-__all__ = ["ENVOY", "Budget", "Configuration", "Finding", "Report", "check"]
+__all__ = ["ENVOY", "Budget", "Compiled", "Configuration", "Finding", "Report", "check", "target"]
 
 ENVOY: Final = "1.40"
 """The Envoy version that a module is checked against unless another is named."""
 
 _DEFAULT_BUDGET: Final = Budget()
 _LOG_LINES: Final = 3
+_VERSION: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.[0-9]{1,3})?")
 
 # Faults of one step share a remedy.
 _REMEDY: Final = {
@@ -36,7 +39,8 @@ def check(
     configuration: Configuration | None,
     *,
     envoy: str = ENVOY,
-    budget: Budget = _DEFAULT_BUDGET,
+    budget: Budget | None = _DEFAULT_BUDGET,
+    compiled: Compiled | None = None,
 ) -> Report:
     """Check a module.
 
@@ -44,21 +48,36 @@ def check(
         module: the bytes, of any kind.
         configuration: what it will be started with; None leaves the dry run out.
         envoy: the target, such as "1.40"; it decides which host functions there are.
-        budget: what the dry run may use.
+        budget: what the dry run may use; None leaves it out, whatever the configuration.
+        compiled: where compiled modules are kept; None compiles each time.
 
     Raises:
         ValueError: ``envoy`` is no version.
     """
-    version = tuple(int(part) for part in envoy.split("."))[:2]
+    version = target(envoy)
     try:
         parsed = binary.parse(module)
     except reader.Malformed as fault:
         return Report(Digest.of(module), len(module), None, None, envoy, (_malformed(module, fault),))
-    subject = rules.Subject(module, parsed, rules.abi_version(parsed), sdk.recognise(module, parsed), version)
+    abi, made = rules.abi_version(parsed), sdk.recognise(module, parsed)
+    given = configuration.capabilities if configuration is not None else frozenset()
+    subject = Subject(module, parsed, abi, made, version, given)
     found = [finding for rule in rules.TABLE for finding in rule(subject)]
-    if subject.abi is not None and configuration is not None and all(f.level != "error" for f in found):
-        found += _dry_run(subject, subject.abi, configuration, budget)
-    return Report(Digest.of(module), len(module), subject.abi, subject.sdk, envoy, findings.ordered(found))
+    if configuration is not None and budget is not None and all(f.level != "error" for f in found):
+        found += _dry_run(subject, configuration, budget, compiled)
+    return Report(Digest.of(module), len(module), abi, made, envoy, findings.ordered(found))
+
+
+def target(envoy: str) -> tuple[int, int]:
+    """An Envoy version, such as "1.40" or "1.36.2", as numbers.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _VERSION.fullmatch(envoy)
+    if found is None:
+        raise ValueError(f"version {envoy[:40]!r}: must be written as 1.40 or 1.40.0")
+    return int(found[1]), int(found[2])
 
 
 def _malformed(module: bytes, fault: reader.Malformed) -> Finding:
@@ -70,11 +89,13 @@ def _malformed(module: bytes, fault: reader.Malformed) -> Finding:
     return Finding("corrupted", "error", fault.message, where, says, remedies.of("corrupted", None))
 
 
-def _dry_run(subject: rules.Subject, abi: str, configuration: Configuration, budget: Budget) -> list[Finding]:
+def _dry_run(
+    subject: Subject, configuration: Configuration, budget: Budget, compiled: Compiled | None
+) -> list[Finding]:
     from autowasm.abi import dryrun  # noqa: PLC0415 - the engine is loaded where a module is really run
 
     try:
-        program = dryrun.Program(subject.bytes, abi)
+        program = dryrun.Program(subject.bytes, subject.abi or "", compiled)
     except dryrun.Invalid as fault:
         message = f"validation: {fault.message}"
         return [
@@ -111,4 +132,15 @@ def _finding(outcome: Outcome, recognised: str | None) -> Finding:
     if outcome.logs:
         message += f"; it logged: {' | '.join(outcome.logs[-_LOG_LINES:])}"
     remedy = remedies.of(_REMEDY.get(fault.rule, fault.rule), recognised)
-    return Finding(fault.rule, "error", message, fault.where, fault.envoy_says, remedy)
+    return Finding(fault.rule, _level(outcome, fault), message, fault.where, fault.envoy_says, remedy)
+
+
+def _level(outcome: Outcome, fault: Fault) -> findings.Level:
+    """How bad a fault is. What happens to a plain GET happens to every client's.
+
+    The proxy answers 503, and after a trap it answers so to the other streams of the worker, too; a loop holds
+    the worker for good. So it is an error; where an answer that only a proxy can give may have led there, it
+    is a warning.
+    """
+    guessed = fault.serving and outcome.guesses and fault.rule != "grpc-unset-target"
+    return "warning" if guessed else "error"

@@ -1,4 +1,4 @@
-"""Executes a module as the host starts it, with no proxy around it: rules 12 and 13.
+"""Executes a module as the host runs it, with no proxy around it: its start (rules 12 and 13), and a GET.
 
 The only user of wasmtime. Source: proxy-wasm-cpp-host, src/wasm.cc (startVm, canary) and src/context.cc
 (onStart, onConfigure). Fuel, memory and stack are limited. Runs share an engine and a linker that never
@@ -12,20 +12,19 @@ change, and may be in any number of threads:
 
 from __future__ import annotations
 
+import hashlib
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import wasmtime
 from wasmtime import Func, FuncType, TrapCode, ValType
 
 from autowasm import errors, limits
-from autowasm.abi import hostcalls, tables, wasi
-from autowasm.abi.outcome import Budget, Configuration, Fault, Outcome
+from autowasm.abi import capabilities, hostcalls, lifecycle, tables, wasi
+from autowasm.abi.outcome import Budget, Compiled, Configuration, Fault, Outcome
+from autowasm.abi.stream import ROOT
 from autowasm.abi.world import World
-
-_ROOT: Final = 1
-"""The root context's number: the host counts from 1, and 0 is the VM's own context."""
 
 _MUCH: Final = 0.5
 """A module that traps with this share of its memory taken has run out of it: allocators take big steps."""
@@ -41,6 +40,10 @@ _V8_WORDS: Final = {
     TrapCode.INDIRECT_CALL_TO_NULL: "Uncaught RuntimeError: null function or function signature mismatch",
     TrapCode.BAD_SIGNATURE: "Uncaught RuntimeError: null function or function signature mismatch",
 }
+
+
+_ENGINE_FORM: Final = 1
+"""Changes whenever ``_engine`` does: what was compiled for another engine is not taken."""
 
 
 class Invalid(errors.Final):
@@ -98,16 +101,13 @@ def _entry(full: str, signature: str) -> Any:
 class Program:
     """A compiled module, to be run as often as one likes."""
 
-    def __init__(self, module: bytes, abi: str) -> None:
-        """Compile.
+    def __init__(self, module: bytes, abi: str, compiled: Compiled | None = None) -> None:
+        """Compile, or take what was compiled before.
 
         Raises:
             Invalid: the engine refuses the module.
         """
-        try:
-            self._module = wasmtime.Module(_ENGINE, module)
-        except wasmtime.WasmtimeError as fault:
-            raise Invalid(str(fault).splitlines()[-1].split(": ", 1)[-1]) from fault
+        self._module = _compile(module) if compiled is None else _recalled(module, compiled)
         self._abi = abi
 
     def run(self, configuration: Configuration, budget: Budget) -> Outcome:
@@ -115,10 +115,31 @@ class Program:
         run = _Run(self._module, self._abi, configuration, budget)
         token = _RUN.set(run)
         try:
-            fault = run.steps(configuration)
+            fault = run.steps()
         finally:
             _RUN.reset(token)
         return Outcome(fault, tuple(run.world.logs), tuple(run.world.guesses))
+
+
+def _recalled(module: bytes, compiled: Compiled) -> wasmtime.Module:
+    """Take a compiled module from the cache; its key names the engine, too, which looks for itself once more."""
+    key = hashlib.sha256(f"{_ENGINE_FORM} ".encode() + module).hexdigest()
+    kept = compiled.load(key)
+    if kept is not None:
+        try:
+            return wasmtime.Module.deserialize(_ENGINE, kept)
+        except wasmtime.WasmtimeError:
+            pass  # of another machine or build: compile, and replace it
+    made = _compile(module)
+    compiled.save(key, bytes(made.serialize()))
+    return made
+
+
+def _compile(module: bytes) -> wasmtime.Module:
+    try:
+        return wasmtime.Module(_ENGINE, module)
+    except wasmtime.WasmtimeError as fault:
+        raise Invalid(str(fault).splitlines()[-1].split(": ", 1)[-1]) from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,27 +164,32 @@ class _Run:
         self._exports: Any = None
         self._memory: wasmtime.Memory | None = None
         self._allowed: frozenset[str] | None = None
+        self._configuration = configuration
+        self._serving = False
         self._calls = 0
         self._fault: Fault | None = None
         self._bug: Exception | None = None
         self._step = _Step("start-trap", "start section")
-        self.world = World(
-            self, abi, configuration.vm_id, configuration.root_id, configuration.vm, configuration.plugin
-        )
+        self.world = World(self, abi, configuration)
 
     # ------------------------------------------------------------------ the host's steps
 
-    def steps(self, configuration: Configuration) -> Fault | None:
+    def steps(self) -> Fault | None:
         """All steps in the host's order; the first fault ends them."""
         try:
             self._instantiate()
             self._start()
             self.world.configuring = True
-            self._call("context-create-trap", "proxy_on_context_create", _ROOT, 0)
+            self._call("context-create-trap", "proxy_on_context_create", ROOT, 0)
             self.world.configuring = False
-            self._ask("vm-start", "proxy_on_vm_start", len(configuration.vm))
+            self._ask("vm-start", "proxy_on_vm_start", len(self._configuration.vm))
             self.world.configuring = True
-            self._ask("configure", "proxy_on_configure", len(configuration.plugin))
+            self._ask("configure", "proxy_on_configure", len(self._configuration.plugin))
+            self.world.configuring = False
+            self._serving = True
+            lifecycle.request(
+                lambda name, *arguments: self._call("request-trap", name, *arguments), self.world
+            )
         except _Stopped:
             pass
         if self._bug is not None:
@@ -200,7 +226,7 @@ class _Run:
         self._allowed = None
 
     def _ask(self, step: str, name: str, size: int) -> None:
-        answer = self._call(f"{step}-trap", name, _ROOT, size)
+        answer = self._call(f"{step}-trap", name, ROOT, size)
         if answer == 0:
             part = "start base Wasm" if step == "vm-start" else "configure base Wasm plugin"
             self._stop(
@@ -210,7 +236,10 @@ class _Run:
 
     def _call(self, rule: str, name: str, *arguments: int) -> Any:
         function = self._exports.get(name)
-        if not isinstance(function, Func):
+        capability = capabilities.of_export(name)
+        if not isinstance(function, Func) or not (
+            capability is None or self._configuration.allows(capability)
+        ):
             return None
         self._step = _Step(rule, name)
         return self._guarded(lambda: function(self._store, *arguments))
@@ -248,7 +277,7 @@ class _Run:
         )
 
     def _stop(self, fault: Fault) -> None:
-        self._fault = self._fault or fault
+        self._fault = self._fault or replace(fault, serving=self._serving)
         self._store.set_fuel(0)
 
     # ------------------------------------------------------------------ what host functions use
@@ -260,16 +289,26 @@ class _Run:
         self._calls += 1
         if not self._may(full):
             return 0
+        capability = capabilities.of_import(full)
+        if capability is not None and not self._configuration.allows(capability):
+            words, answer = capabilities.denied(full)
+            self.world.note(f"error: {words}")
+            return answer
         try:
             return call(self.world, *arguments)
         except Exception as bug:  # carried over to this run's own thread: see the rules above
             self._bug = bug
             self._store.set_fuel(0)
             return 0
+        finally:
+            if self.world.ending:
+                message = f"{self._step.name}: {self.world.ending}"
+                self._stop(Fault("grpc-unset-target", message, full, "SIGABRT: Envoy ends itself"))
 
     def _may(self, full: str) -> bool:
         name = self._step.name
-        if self._exports is None and full not in tables.CONTEXTLESS:
+        stub = bool(self._configuration.capabilities) and capabilities.of_import(full) is not None
+        if self._exports is None and (stub or full not in tables.CONTEXTLESS):
             message = f"start section: it must not call the host, found a call of {full}"
             self._stop(Fault("start-section-call", message, full, "SIGSEGV: Envoy ends itself"))
         elif self._allowed is not None and full not in self._allowed:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from autowasm import limits
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the host hands a module when it starts: bytes as they are, never parsed."""
+    """What the host hands a module when it starts: bytes as they are, never parsed.
+
+    ``environment`` holds names with their values (vm_config.environment_variables); a name stands once.
+    ``capabilities`` are the names of what the module may call and be called with, such as "proxy_log",
+    "proxy_on_request_headers" or "fd_write" (capability_restriction_config); none means all.
+    """
 
     vm_id: str = ""
     vm: bytes = b""
     plugin: bytes = b""
     root_id: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    capabilities: frozenset[str] = frozenset()
+
+    def allows(self, capability: str) -> bool:
+        """Whether the module has this capability."""
+        return not self.capabilities or capability in self.capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +38,33 @@ class Budget:
     memory: int = limits.DRYRUN_MEMORY_BYTES
 
 
+class Compiled(Protocol):
+    """Where compiled modules are kept between checks.
+
+    What it gives back is executed: it must be what was given to it under the same key, and nothing else.
+    """
+
+    def load(self, key: str) -> bytes | None:
+        """What was saved under a key (hexadecimal digits), None where nothing was."""
+        ...
+
+    def save(self, key: str, data: bytes) -> None:
+        """Keep it, if that is possible."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What ended a run: the rule's slug, the facts, where, and what Envoy would say."""
+    """What ended a run: the rule's slug, the facts, where, and what Envoy would say.
+
+    ``serving``: the module had started, and a request was under way.
+    """
 
     rule: str
     message: str
     where: str = ""
     envoy_says: str = ""
+    serving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,33 @@ _BY_SDK: Final[dict[tuple[str, str | None], str]] = {
         "callback-type",
         None,
     ): "Use the SDK release of the ABI version that the module says, or correct the export's type.",
+    ("request-trap", None): (
+        "Handle what is absent in a plain GET (a header, a body, a property): after a trap the proxy answers 503."
+    ),
+    ("request-trap", "rust"): (
+        "Replace unwrap, expect and indexing by match: after a panic the proxy answers 503."
+    ),
+    ("grpc-unset-target", None): (
+        "Give a serialised envoy.config.core.v3.GrpcService with envoy_grpc.cluster_name as the upstream."
+    ),
+    ("size", None): (
+        "Strip debug information, or raise every sidecar's runtime key http.async_response_buffer_limit."
+    ),
+    ("memory-minimum", None): "Lower the linker's initial memory; it grows when it is used.",
+    ("memory-minimum", "cpp"): "Lower -sINITIAL_MEMORY, and add -sALLOW_MEMORY_GROWTH.",
+    ("two-allocators", None): "Nothing needs to be done as long as malloc can be called by the host.",
+    ("never-called", None): "Build with an SDK release of the ABI version that the module says.",
+    (
+        "capability",
+        None,
+    ): "List it in capability_restriction_config.allowed_capabilities, or leave the list empty.",
+    ("unknown-export", None): "Correct the name: the host calls a callback by its exact name.",
+    ("debug-info", None): "Strip it: wasm-strip, or wasm-opt --strip-debug.",
+    ("debug-info", "rust"): "Set strip = true (or debug = false) in [profile.release] of Cargo.toml.",
+    ("debug-info", "go"): 'Build with -ldflags="-s -w".',
+    ("debug-info", "tinygo"): "Build with -no-debug.",
+    ("debug-info", "cpp"): "Link with -g0, without --profiling-funcs.",
+    ("debug-info", "assemblyscript"): "Compile without --debug.",
     ("start-trap", None): "Run the module's start code on its own; the log lines before the trap are above.",
     ("restricted-call", None): (
         "Move the call out of the start code (global initialisers, main) into proxy_on_vm_start or "

@@ -7,13 +7,12 @@ alone and runs nothing; remedies are in ``remedies``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
-from autowasm import limits
-from autowasm.abi import binary, corrupted, names, reader, remedies, tables, types
+from autowasm.abi import advice, binary, capabilities, corrupted, names, reader, remedies, tables, types
 from autowasm.abi.findings import Finding
+from autowasm.abi.subject import Rule, Subject
 
 _MARKER: Final = "proxy_abi_version_"
 _BY_MARKER: Final = {f"{_MARKER}{abi.replace('.', '_')}": abi for abi in tables.ABIS}
@@ -25,20 +24,6 @@ _NO_INSTANCE: Final = "Failed to create new Wasm instance"
 _HOST_TYPES: Final = ", ".join(sorted(types.HOST_TYPES))
 _MOST_MEMORY: Final = 1 << 30
 _UNREACHABLE_MEMORY: Final = "SIGSEGV: Envoy ends itself when the module first calls the host"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A parsed module, with what the rules share. ``envoy`` is the target's version, such as (1, 40)."""
-
-    bytes: bytes
-    module: binary.Module
-    abi: str | None
-    sdk: str | None
-    envoy: tuple[int, ...]
-
-
-Rule = Callable[[Subject], Iterator[Finding]]
 
 
 def abi_version(module: binary.Module) -> str | None:
@@ -198,7 +183,9 @@ def callbacks(subject: Subject) -> Iterator[Finding]:
     for name in sorted(exported):
         expected = tables.EXPORTS.get(name, {}).get(abi)
         found = subject.module.signature(exported[name].index)
-        if expected is None or found is None or str(found) == expected or not _looked_up(name, exported):
+        if expected is None or found is None or str(found) == expected:
+            continue
+        if not _looked_up(name, exported) or not subject.allows(capabilities.of_export(name)):
             continue
         yield Finding(
             "callback-type",
@@ -245,20 +232,6 @@ def _types_of(module: binary.Module, export: binary.Export) -> tuple[str, ...]:
     return (held[export.index].removeprefix("mut "),) if export.index < len(held) else ()
 
 
-def size(subject: Subject) -> Iterator[Finding]:
-    """A remote fetch is buffered whole, up to Envoy's limit (async_client_impl.h)."""
-    if subject.module.size > limits.ENVOY_BUFFER_BYTES:
-        most, found = (size / limits.MIB for size in (limits.ENVOY_BUFFER_BYTES, subject.module.size))
-        yield Finding(
-            "size",
-            "warning",
-            f"size: Envoy buffers {most:.0f} MiB of a fetched module, found {found:.1f} MiB",
-            "module",
-            "",
-            "Strip debug information, or raise every sidecar's runtime key http.async_response_buffer_limit.",
-        )
-
-
 TABLE: Final[tuple[Rule, ...]] = (
     marker,
     name_section,
@@ -267,7 +240,7 @@ TABLE: Final[tuple[Rule, ...]] = (
     allocator,
     callbacks,
     host_types,
-    size,
+    *advice.TABLE,
 )
 
 

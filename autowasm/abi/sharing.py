@@ -48,7 +48,7 @@ def resolve_shared_queue(world: World, *arguments: int) -> int:
     other, key = world.read(*arguments[:2]), world.read(*arguments[2:4])
     if other is None or key is None:
         return Status.INVALID_MEMORY_ACCESS
-    if other not in (b"", world.vm_id.encode()) or key not in world.queues:
+    if other not in (b"", world.configuration.vm_id.encode()) or key not in world.queues:
         world.guess("proxy_resolve_shared_queue")
         return Status.NOT_FOUND
     return answers.put(world, arguments[4], world.queues[key])

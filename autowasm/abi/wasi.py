@@ -54,8 +54,27 @@ def fd_fdstat_get(world: World, fd: int, at: int) -> int:
 
 
 def two_zeros(world: World, first_at: int, second_at: int) -> int:
-    """No arguments, no environment."""
+    """No arguments."""
     return _put(world, first_at, 0) or _put(world, second_at, 0)
+
+
+def environ_sizes_get(world: World, count_at: int, size_at: int) -> int:
+    """How many variables there are, and the bytes of all as NAME=value and NUL."""
+    size = sum(len(entry) for entry in _environment(world))
+    return _put(world, count_at, len(world.configuration.environment)) or _put(world, size_at, size)
+
+
+def environ_get(world: World, pointers_at: int, at: int) -> int:
+    """The variables."""
+    for number, entry in enumerate(_environment(world)):
+        if not world.put(pointers_at + 4 * number, at % 2**32) or not world.write(at, entry):
+            return WasiErrno.FAULT
+        at += len(entry)
+    return WasiErrno.SUCCESS
+
+
+def _environment(world: World) -> list[bytes]:
+    return [f"{name}={value}\0".encode() for name, value in world.configuration.environment]
 
 
 def clock_time_get(world: World, clock: int, precision: int, at: int) -> int:
@@ -141,7 +160,7 @@ def _put(world: World, at: int, value: int, size: int = 4) -> int:
 
 
 _ALWAYS: Final = {
-    WasiErrno.SUCCESS: ("args_get", "environ_get", "fd_advise", "fd_close", "fd_seek", "sched_yield"),
+    WasiErrno.SUCCESS: ("args_get", "fd_advise", "fd_close", "fd_seek", "sched_yield"),
     WasiErrno.BADF: ("fd_filestat_get", "fd_prestat_get"),
     WasiErrno.NOENT: ("path_open",),
     WasiErrno.NOSYS: ("fd_fdstat_set_flags", "fd_pread", "fd_prestat_dir_name", "fd_read"),
@@ -159,12 +178,12 @@ TABLE: Final[dict[str, Callable[..., int | None]]] = {
     **{
         call.__name__: call
         for call in (
-            clock_res_get, clock_time_get, fd_fdstat_get, fd_pwrite, fd_readdir, fd_renumber, fd_tell,
-            fd_write, poll_oneoff, proc_exit, random_get, sock_accept, sock_recv,
+            clock_res_get, clock_time_get, environ_get, environ_sizes_get, fd_fdstat_get, fd_pwrite,
+            fd_readdir, fd_renumber, fd_tell, fd_write, poll_oneoff, proc_exit, random_get, sock_accept,
+            sock_recv,
         )
     },
     "args_sizes_get": two_zeros,
-    "environ_sizes_get": two_zeros,
     "path_readlink": zero_then_unsupported,
     "sock_send": zero_then_unsupported,
     **dict.fromkeys(_STANDARD, _standard),

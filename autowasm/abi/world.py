@@ -1,4 +1,4 @@
-"""What a module sees of its host while it starts: the state behind the host calls of a dry run.
+"""What a module sees of its host: the state behind the host calls of a dry run.
 
 The world is small and the same each time: a clock that only moves when it is read, bytes that look random
 and are not, no clusters, no other VM. What only a real proxy could answer is noted in ``guesses``, so that
@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from autowasm.abi.outcome import Configuration
+from autowasm.abi.stream import Stream
 
 _LOG_LINES: Final = 20
 _LOG_CHARS: Final = 400
@@ -43,15 +46,19 @@ class Guest(Protocol):
 
 @dataclass(slots=True)
 class World:
-    """State of one run. ``configuring`` is whether a plugin is being created or configured."""
+    """State of one run. ``configuring`` is whether a plugin is being created or configured.
+
+    ``stream`` is the request under way, None before; ``ending`` are the words about the proxy's own end,
+    where a call of the module brought it about.
+    """
 
     guest: Guest
     abi: str
-    vm_id: str
-    root_id: str
-    vm_configuration: bytes
-    plugin_configuration: bytes
+    configuration: Configuration
     configuring: bool = False
+    stream: Stream | None = None
+    ending: str = ""
+    properties: dict[str, bytes] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
     guesses: list[str] = field(default_factory=list)
     shared: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)

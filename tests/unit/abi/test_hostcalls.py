@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autowasm.abi import hostcalls, tables, wasi
+from autowasm.abi.outcome import Configuration
 from autowasm.abi.world import World
 from harness.sim import contexts
 from harness.sim import hostcalls as simulated
 from harness.sim import wasi as simulated_wasi
 
 SIZE = 65_536
+CONFIGURATION = Configuration("vm", b"vm configuration", b"plugin configuration", "root", (("A", "b"),))
 WORDS = st.one_of(
     st.integers(0, 16), st.integers(SIZE - 8, SIZE + 8), st.sampled_from([2**31 - 1, 2**31, 2**32 - 1])
 )
@@ -90,7 +92,7 @@ NAMES = sorted(n for n in tables.HOST_FUNCTIONS if not n.startswith("wasi_unstab
 @given(data=st.data())
 def test_dry_run_answers(full: str, data: st.DataObject) -> None:
     """A host function of the dry run answers any arguments, before and while the plugin is configured."""
-    world = World(Memory(), "0.2.1", "vm", "root", b"vm configuration", b"plugin configuration")
+    world = World(Memory(), "0.2.1", CONFIGURATION)
     call = hostcalls.TABLE.get(full) or wasi.TABLE[full.partition(".")[2]]
     for world.configuring in (False, True):
         _answer(call, world, data.draw(st.lists(WORDS, min_size=_count(full), max_size=_count(full))), full)
@@ -109,6 +111,6 @@ def test_simulator_answers(full: str, data: st.DataObject) -> None:
 
 def test_copies_are_bounded() -> None:
     """A module cannot make the dry run copy without end: at some point its memory is answered as out of reach."""
-    world = World(Memory(), "0.2.1", "", "", b"", b"")
+    world = World(Memory(), "0.2.1", Configuration())
     answers = {hostcalls.TABLE["env.proxy_set_shared_data"](world, 0, 1, 0, SIZE, 0) for _ in range(5_000)}
     assert answers == {tables.Status.OK, tables.Status.INVALID_MEMORY_ACCESS}
