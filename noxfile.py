@@ -7,11 +7,13 @@ user's cache folder, and starts itself again with it. Nothing is installed into 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 NOX = "nox[uv]>=2026.8.10"  # uv makes the sessions' environments in a second instead of a minute
 HERE = Path(__file__).resolve().parent
@@ -23,27 +25,50 @@ def _cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "autowasm-harness"
 
 
-def _refuse(what: str, line: str) -> None:
+def _refuse(what: str, line: str) -> NoReturn:
     print(f"error: {what}\n  this line puts it right: {line}", file=sys.stderr)
     raise SystemExit(MACHINE_LACKS)
 
 
-def _venv_module() -> None:
-    """See that ``python3 -m venv`` works; Debian ships it as a package of its own."""
+def _environment(home: Path) -> Path:
+    """A virtual environment that has pip; returns its Python. Debian ships what venv takes pip from as a package."""
+    python = home / "bin" / "python"
+    shutil.rmtree(home, ignore_errors=True)
     try:
         import ensurepip  # noqa: F401, PLC0415
     except ImportError:
-        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-        install = ["apt-get", "install", "-y", "--no-install-recommends", package]
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            _refuse("this Python has no venv module", "sudo " + " ".join(install))
-        print(f"installing {package}: this Python has no venv module", file=sys.stderr)
-        subprocess.run(["apt-get", "update", "-q"], check=False)
-        if subprocess.run(install, check=False).returncode != 0:
-            _refuse("this Python has no venv module", "sudo " + " ".join(install))
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+        subprocess.run([str(python), str(_pip_wheel(home) / "pip"), "install", "-q", "pip"], check=True)
+    else:
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+    return python
 
 
-def _bootstrap() -> None:
+def _pip_wheel(folder: Path) -> Path:
+    """The wheel of pip itself, from PyPI, which runs as it is."""
+    import json  # noqa: PLC0415
+    import urllib.parse  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
+    try:
+        with urllib.request.urlopen("https://pypi.org/pypi/pip/json", timeout=60) as answer:
+            wheel = next(one for one in json.load(answer)["urls"] if one["packagetype"] == "bdist_wheel")
+            url = urllib.parse.urljoin(answer.url, wheel["url"])  # mirrors answer with relative ones
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            data = answer.read()
+    except OSError as error:
+        venv = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        _refuse(
+            f"this Python has no pip, and PyPI cannot be reached ({error})", f"sudo apt-get install -y {venv}"
+        )
+    if hashlib.sha256(data).hexdigest() != wheel["digests"]["sha256"]:
+        _refuse(f"{wheel['filename']} came damaged from PyPI", "python3 noxfile.py " + " ".join(sys.argv[1:]))
+    file = folder / str(wheel["filename"])
+    file.write_bytes(data)
+    return file
+
+
+def _bootstrap() -> NoReturn:
     """Make the private environment with nox if it is not there yet, and go on in it. Never returns."""
     import fcntl  # noqa: PLC0415
 
@@ -55,28 +80,23 @@ def _bootstrap() -> None:
         )
     key = hashlib.sha256(f"{NOX} {sys.version} {sys.prefix}".encode()).hexdigest()[:12]
     home = _cache() / "nox" / key
-    python = home / "bin" / "python"
     home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / f"{key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two first runs at once: the second finds it made
         if not (home / "ready").exists():
-            _venv_module()
             print(f"making an environment with nox in {home}", file=sys.stderr)
-            shutil.rmtree(home, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+            python = _environment(home)
             subprocess.run([str(python), "-m", "pip", "install", "-q", NOX], check=True)
             (home / "ready").touch()
     os.environ["PATH"] = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"  # where nox looks for uv
+    python = home / "bin" / "python"
     os.execv(str(python), [str(python), str(HERE / "noxfile.py"), *sys.argv[1:]])
 
 
-try:
-    import nox
-except ImportError:
-    if __name__ != "__main__":
-        raise
+if __name__ == "__main__" and not importlib.util.find_spec("nox"):
     _bootstrap()
-    raise  # not reached
+
+import nox  # noqa: E402 - only now is it sure to be there
 
 nox.needs_version = ">=2026.8.10"
 nox.options.default_venv_backend = "uv|virtualenv"
