@@ -106,9 +106,9 @@ nox.options.sessions = ["lint", "types", "layers", "generated", "tests", "e2e"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 # Each file that is made by a program, and the program that prints it.
 GENERATED = {
-    "autowasm/abi/tables.py": ["-m", "autowasm.abi.generate"],
+    "autowasm/abi/tables.py": ["-m", "autowasm.abi.generate", "-"],
     "charts/wasmer/crds/autowasms.yaml": ["-m", "autowasm", "manifests", "--only", "crd"],
-    "scenarios/scenario.schema.json": ["-m", "harness", "schema"],
+    "scenarios/scenario.schema.json": ["-m", "harness", "schema", "-"],
 }
 CODE = ["autowasm", "harness", "tests", "bench", "noxfile.py"]
 

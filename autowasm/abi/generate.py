@@ -105,9 +105,12 @@ def render(data: Any) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the tables; with ``--check`` say by the exit code whether that would change them."""
+    """Write the tables; with ``-`` print them, with ``--check`` say by the exit code whether they would change."""
     text = render(json.loads((_HERE / "proxy_wasm_abi.json").read_text("utf-8")))
     target = _HERE / "tables.py"
+    if "-" in arguments:
+        sys.stdout.write(text)
+        return 0
     if "--check" in arguments:
         return int(not target.exists() or target.read_text("utf-8") != text)
     target.write_text(text, "utf-8")
