@@ -29,7 +29,7 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class AddressType(click.ParamType):
+class AddressType(click.ParamType[Address]):
     """A flag's ``HOST:PORT`` (``[::]:8081`` for IPv6)."""
 
     name = "HOST:PORT"

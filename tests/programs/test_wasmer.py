@@ -78,7 +78,9 @@ def test_address_in_use(tmp_path):
         command = [sys.executable, "-m", "autowasm.wasmer", "--listen", address, "--data", tmp_path]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30)  # noqa: PLW1510
     assert ended.returncode == 1
-    assert ended.stderr == f"error: wasmer: address {address}: cannot be listened on: address already in use\n"
+    assert (
+        ended.stderr == f"error: wasmer: address {address}: cannot be listened on: address already in use\n"
+    )
 
 
 def _await_refusal(address):
