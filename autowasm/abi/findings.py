@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from autowasm.digest import Digest
@@ -58,9 +59,14 @@ class Report:
         """The first finding of the worst level, None where there is none at all."""
         return self.findings[0] if self.findings else None
 
-    def to_json(self) -> dict[str, Any]:
-        """As programs read it; the shape is stable."""
+    def beside(self, others: Iterable[Finding]) -> Report:
+        """The same report with what else was found about the module."""
+        return replace(self, findings=ordered([*self.findings, *others]))
+
+    def to_json(self, file: str) -> dict[str, Any]:
+        """As programs read it (report.schema.json); ``file`` is the name that the module was given by."""
         return {
+            "file": file,
             "sha256": self.sha256.hex,
             "size": self.size,
             "abi": self.abi,
@@ -71,6 +77,6 @@ class Report:
         }
 
 
-def ordered(findings: list[Finding]) -> tuple[Finding, ...]:
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Worst first, and among equals as they were found: causes before their consequences."""
     return tuple(sorted(findings, key=lambda finding: _RANK[finding.level]))

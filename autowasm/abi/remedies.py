@@ -112,3 +112,8 @@ def of_import(rule: str, full: str, sdk: str | None) -> str:
         or of(rule, sdk)
         or "Remove what needs it, or define it in the module: the linker left it undefined."
     )
+
+
+def rules() -> frozenset[str]:
+    """Every rule, or group of rules, that has a remedy of its own."""
+    return frozenset(rule for rule, _ in _BY_SDK)

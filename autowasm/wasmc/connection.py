@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+import httpx2
 
 from autowasm import errors, limits
 from autowasm.net import session
@@ -38,10 +39,14 @@ class Connection:
             return credentials.Credentials(self.username, _password())
         return credentials.from_docker_config(f"{reference.registry}/{reference.repository}")
 
+    def http(self) -> httpx2.AsyncClient:
+        """A client for HTTP."""
+        return session.client(timeout=limits.PULL_TIMEOUT_SECONDS, ca_file=self.ca_file)
+
     @asynccontextmanager
     async def registry(self) -> AsyncIterator[client.Registry]:
         """A client for registries, closed at the end."""
-        async with session.client(timeout=limits.PULL_TIMEOUT_SECONDS, ca_file=self.ca_file) as http:
+        async with self.http() as http:
             yield client.Registry(http, plain_http=self.plain_http)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -14,17 +15,24 @@ import click
 from autowasm.abi import findings
 from autowasm.digest import Digest
 from autowasm.oci.reference import Reference
+from autowasm.wasmc import sarif
 
 _COLOURS: Final = {"error": "red", "warning": "yellow", "info": "cyan"}
 
-option: Final[Callable[[Callable[..., None]], Callable[..., None]]] = click.option(
-    "--output",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print the result.",
-)
+
+def _option(*forms: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--output",
+        "form",
+        type=click.Choice(forms),
+        default="text",
+        show_default=True,
+        help="How to print the result.",
+    )
+
+
+option: Final = _option("text", "json")
+option_of_report: Final = _option("text", "json", "sarif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +94,22 @@ def show(value: Pushed | Fetched, form: str) -> None:
 
 def show_report(report: findings.Report, name: str, form: str) -> None:
     """Print a report on standard output."""
-    if form == "json":
-        click.echo(json.dumps(report.to_json(), indent=2))
+    if form != "text":
+        shape = report.to_json(name) if form == "json" else sarif.render(report, name, _version())
+        click.echo(json.dumps(shape, indent=2))
         return
     verdict = click.style("ok", fg="green") if report.ok else click.style("refused", fg="red")
     made = f"ABI {report.abi or 'unknown'}, SDK {report.sdk or 'unknown'}, {report.size} bytes"
     _echo(f"{verdict} {name}: {made}, for Envoy {report.envoy}")
     _echo(f"Sha256: {report.sha256.hex}")
     show_findings(report.findings, err=False)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("autowasm")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        return "0"
 
 
 def show_findings(found: Iterable[findings.Finding], *, err: bool) -> None:

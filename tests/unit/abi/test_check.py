@@ -66,7 +66,8 @@ def test_findings_follow_the_rules_of_messages(name: str) -> None:
 def test_json_is_the_documented_shape() -> None:
     """The JSON of a report has the keys that programs rely on."""
     module = SAMPLES.module("bad/missing-import")
-    assert check.check(module, NONE).to_json() == {
+    assert check.check(module, NONE).to_json("f.wasm") == {
+        "file": "f.wasm",
         "sha256": Digest.of(module).hex,
         "size": len(module),
         "abi": "0.2.1",

@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 from autowasm.abi import hostcalls, tables, wasi
 from autowasm.abi.outcome import Configuration
 from autowasm.abi.world import World
-from harness.sim import contexts
-from harness.sim import hostcalls as simulated
-from harness.sim import wasi as simulated_wasi
 
 SIZE = 65_536
 CONFIGURATION = Configuration("vm", b"vm configuration", b"plugin configuration", "root", (("A", "b"),))
@@ -49,29 +46,6 @@ class Memory:
         return SIZE // 2 if size <= SIZE // 2 else 0
 
 
-@dataclass
-class SimulatedHost:
-    """The simulator's host, with nothing but memory behind it."""
-
-    state: contexts.State = field(default_factory=lambda: contexts.State(contexts.Plugin()))
-    memory: Memory = field(default_factory=Memory)
-
-    def read(self, pointer: int, size: int) -> bytes | None:
-        """Bytes of the memory, None outside of it."""
-        return self.memory.read(pointer, size) if pointer + size <= SIZE else None
-
-    def write(self, pointer: int, data: bytes) -> bool:
-        """Change the memory; False outside of it."""
-        if pointer + len(data) > SIZE:
-            return False
-        self.memory.write(pointer, data)
-        return True
-
-    def allocate(self, size: int) -> int:
-        """Ask the module."""
-        return self.memory.allocate(size)
-
-
 def _count(full: str) -> int:
     parameters = tables.HOST_FUNCTIONS[full].signature.partition(" -> ")[0].strip("()")
     return len(parameters.split(", ")) if parameters else 0
@@ -96,17 +70,6 @@ def test_dry_run_answers(full: str, data: st.DataObject) -> None:
     call = hostcalls.TABLE.get(full) or wasi.TABLE[full.partition(".")[2]]
     for world.configuring in (False, True):
         _answer(call, world, data.draw(st.lists(WORDS, min_size=_count(full), max_size=_count(full))), full)
-
-
-@pytest.mark.parametrize("full", [n for n in NAMES if n in simulated.TABLE or n.startswith("wasi")])
-@given(data=st.data())
-def test_simulator_answers(full: str, data: st.DataObject) -> None:
-    """A host function of the simulator answers any arguments, without and with a stream."""
-    call = simulated.TABLE.get(full) or simulated_wasi.answer(full)
-    assert call is not None
-    host = SimulatedHost()
-    for host.state.current in (None, contexts.Stream(2)):
-        _answer(call, host, data.draw(st.lists(WORDS, min_size=_count(full), max_size=_count(full))), full)
 
 
 def test_copies_are_bounded() -> None:

@@ -62,7 +62,7 @@ def test_help_loads_no_command():
         (["pull", "r.io/a", "--username", "x"], "credentials: must be --username and --password-stdin"),
         (["pull", "r.io/a", "--ca-file", "none.pem"], "CA file 'none.pem': must hold PEM certificates"),
         (["check", "none.wasm"], "file 'none.wasm': must be readable"),
-        (["check", "x", "--output", "xml"], "'xml' is not one of 'text', 'json'."),
+        (["check", "x", "--output", "xml"], "'xml' is not one of 'text', 'json', 'sarif'."),
     ],
 )
 def test_bad_input(tmp_path, args, error):
