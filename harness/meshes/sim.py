@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +20,18 @@ from typing import Any, Final, Self
 from harness import events
 from harness.mesh import Load, LoadWish, ObjectRef, PushWish, Refused, RequestWish
 from harness.observation import Pushed, Response
-from harness.sim import exchange, host
-from harness.sim.contexts import Plugin
+from harness.sim import exchange, sidecar, upstream, world
+from harness.sim.plugin import Plugin
 
 _KIND: Final = "AutoWasm"
 _REGISTRY: Final = "registry.localhost:5000"
 _NAMESPACE: Final = "default"
+_CLUSTER: Final = "inbound"
+_WHY: Final = {
+    "timeout": "timed out after {} s: a filter paused and never went on",
+    "reset": "connection reset in the middle of the answer",
+    "closed": "connection closed without an answer",
+}
 _CREATED: Final = "1970-01-01T00:00:00Z"
 
 
@@ -46,7 +52,7 @@ class _Filter:
     A new one takes the place of an old one only once it has started.
     """
 
-    plugin: host.Host
+    slot: sidecar.Slot
     ports: tuple[int, ...]
     labels: Mapping[str, str]
     namespace: str
@@ -130,11 +136,10 @@ class Sim:
             missing = f"{wanted.source} was not pushed"
             return _status(generation, running, [("Pulled", False, "NotFound", missing)])
         pulled = ("Pulled", True, "Pulled", wanted.source)
-        try:
-            plugin = host.Host(module, Plugin(target.name, wanted.root_id, wanted.vm_id))
-        except host.NotLoaded as no:
-            return _status(generation, running, [pulled, ("Verified", False, "NotLoaded", str(no))])
-        found = _Filter(plugin, wanted.ports, wanted.labels, target.namespace)
+        slot = sidecar.Slot(world.World(), module, Plugin(target.name, wanted.root_id, wanted.vm_id))
+        if slot.error:
+            return _status(generation, running, [pulled, ("Verified", False, "NotLoaded", slot.error)])
+        found = _Filter(slot, wanted.ports, wanted.labels, target.namespace)
         self._world.filters[target] = found
         done = [pulled, ("Verified", True, "Verified", ""), ("Programmed", True, "Programmed", "")]
         digest = {"digest": f"sha256:{hashlib.sha256(module).hexdigest()}"}
@@ -158,19 +163,15 @@ class Sim:
             return Response(None, error=f"no workload {wish.to!r}: sim has {', '.join(_WORKLOADS)}")
         if wish.port not in workload.ports:
             return Response(None, error=f"connection refused: {wish.to} does not listen at {wish.port}")
-        chosen = [f.plugin for f in self._world.filters.values() if f.applies(workload, wish.port)]
-        line = ((":method", wish.method), (":path", wish.path), (":scheme", "http"))
-        more = [(name.lower(), value) for name, value in wish.headers if name.lower() != "host"]
-        hosts = [value for name, value in wish.headers if name.lower() == "host"]
-        authority = hosts[0] if hosts else f"{wish.to}:{wish.port}"
-        length = [("content-length", str(len(wish.body)))] if wish.body else []
-        headers = ((":authority", authority), *line, ("x-forwarded-proto", "http"), *length, *more)
-        answer = exchange.run(chosen, exchange.Message(headers, wish.body), _details(wish.port))
-        if answer.response is None:
-            return Response(
-                None, error=f"timed out after {wish.timeout} s: a filter paused and never went on"
-            )
-        return _response(answer, wish.port)
+        chosen = [f.slot for f in self._world.filters.values() if f.applies(workload, wish.port)]
+        proxy = sidecar.Sidecar(world.World(), exchange.Route(_CLUSTER))
+        proxy.world.clusters.answers[_CLUSTER] = _details(wish.port)
+        proxy.slots.extend(chosen)
+        received = proxy.request(_sent(wish), wish.timeout * 1000)
+        if received.outcome != "response":
+            return Response(None, error=_WHY[received.outcome].format(wish.timeout))
+        reached = proxy.world.clusters.take()
+        return _response(received, _seen(reached[0], wish.port) if reached else None)
 
     def load(self, wish: LoadWish) -> Load:
         """There is no time in this mesh, so there is no load."""
@@ -185,7 +186,7 @@ class Sim:
         lines = [
             f"{target}: {line.level} {line.message}"
             for target, running in self._world.filters.items()
-            for line in running.plugin.state.logs
+            for line in running.slot.world.logs
         ]
         (folder / "filters.log").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
@@ -247,39 +248,33 @@ def _status(generation: int, running: bool, conditions: list[tuple[str, bool, st
     }
 
 
-def _details(port: int) -> Callable[[exchange.Message], exchange.Message]:
-    def answer(request: exchange.Message) -> exchange.Message:
-        path = request.value(":path").partition("?")[0]
+def _sent(wish: RequestWish) -> exchange.Request:
+    given = any(name.lower() == "host" for name, _ in wish.headers)
+    headers = [] if given else [("host", f"{wish.to}:{wish.port}")]
+    headers += [(name, value) for name, value in wish.headers]
+    headers += [("content-length", str(len(wish.body)))] if wish.body else []
+    pairs = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
+    return exchange.Request(wish.method, wish.path, pairs, (wish.body,) if wish.body else None)
+
+
+def _details(port: int) -> upstream.Answer:
+    def answer(request: upstream.Arrived) -> upstream.Reply:
+        path = request.path.partition("?")[0]
         number = path.removeprefix("/details/")
         found = path.startswith("/details/") and number.isdigit()
-        seen = {
-            "method": request.value(":method"),
-            "path": request.value(":path"),
-            "port": port,
-            "headers": [["host" if n == ":authority" else n, v] for n, v in _seen(request)],
-        }
         book: dict[str, Any] = {"id": int(number), "author": "William Shakespeare"} if found else {}
-        body = json.dumps(book | {"request": seen}).encode()
-        headers = (
-            (":status", "200" if found else "404"),
-            ("content-type", "application/json"),
-            ("content-length", str(len(body))),
-            ("server", "istio-envoy"),
-        )
-        return exchange.Message(headers, body)
+        body = json.dumps(book | {"request": _seen(request, port)}).encode()
+        headers = ((b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()))
+        return upstream.Reply(200 if found else 404, headers, (body,))
 
     return answer
 
 
-def _seen(request: exchange.Message) -> list[tuple[str, str]]:
-    return [(n, v) for n, v in request.headers if not n.startswith(":") or n == ":authority"]
+def _seen(request: upstream.Arrived, port: int) -> dict[str, Any]:
+    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.headers]
+    return {"method": request.method, "path": request.path, "port": port, "headers": headers}
 
 
-def _response(answer: exchange.Answer, port: int) -> Response:
-    message = answer.response
-    assert message is not None
-    headers = tuple((name, value) for name, value in message.headers if not name.startswith(":"))
-    app = None
-    if answer.reached is not None:
-        app = json.loads(_details(port)(answer.reached).body)["request"]
-    return Response(int(message.value(":status") or 0) or None, headers, message.body, app)
+def _response(received: exchange.Received, app: Mapping[str, Any] | None) -> Response:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in received.headers)
+    return Response(received.status, headers, bytes(received.body), app)

@@ -1,79 +1,50 @@
-"""What the host keeps for a module: configuration, and for each stream headers, body and an own answer."""
+"""What a module's host functions act on: the VM as they see it, and its contexts: the VM's own, roots, streams.
+
+Source: proxy-wasm-cpp-host, include/proxy-wasm/context.h, and Envoy's Context (extensions/common/wasm/context.cc).
+A stream's context is ``harness.sim.filters.Filter``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Final, Protocol
 
-from autowasm.abi.tables import BufferType, MapType
-from harness.sim.maps import HeaderMap
+from autowasm.abi.tables import BufferType, MapType, Status
+from harness.sim.clock import Timer
+from harness.sim.maps import HeaderMap, Pair
+from harness.sim.plugin import Plugin
+from harness.sim.world import Metric, World
 
-VM = 0
+VM: Final = 0
 """Number of the VM's own context."""
+EMPTY: Final = b""
+
+HostCall = Callable[..., int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """How a module is configured."""
+class Machine(Protocol):
+    """A VM, as host functions use it."""
 
-    name: str = ""
-    root_id: str = ""
-    vm_id: str = ""
-    vm_configuration: bytes = b""
-    configuration: bytes = b""
+    world: World
+    abi: str
+    failure: str
+    stopped: bool
+    contexts: dict[int, Context]
+    vm_plugin: Plugin
 
+    @property
+    def context(self) -> Context:
+        """The context that runs, or the one that the module chose instead."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class LocalResponse:
-    """An answer that a module gives itself."""
+    @property
+    def running(self) -> Context:
+        """The context that runs."""
+        ...
 
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
-    details: str
-
-
-@dataclass(slots=True)
-class Stream:
-    """A request and its response. ``maps`` and ``buffers`` hold what is there at the moment."""
-
-    id: int
-    maps: dict[MapType, HeaderMap] = field(default_factory=dict)
-    buffers: dict[BufferType, bytearray] = field(default_factory=dict)
-    local: LocalResponse | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line that a module logged; ``level`` is the ABI's number."""
-
-    level: int
-    message: str
-
-
-@dataclass(slots=True)
-class State:
-    """What a module has with its host.
-
-    ``current`` is the stream that runs, ``configuring`` whether the plugin is being made or configured,
-    ``allowed`` what may be called at the moment (None: everything).
-    """
-
-    plugin: Plugin
-    abi: str = ""
-    configuring: bool = False
-    current: Stream | None = None
-    allowed: frozenset[str] | None = None
-    logs: list[Line] = field(default_factory=list)
-    shared: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
-    clock: int = 0
-
-
-class Host(Protocol):
-    """What host functions need of a host."""
-
-    state: State
+    def choose(self, context: int) -> None:
+        """Have host functions act on another context until the call ends."""
+        ...
 
     def read(self, pointer: int, size: int) -> bytes | None:
         """Bytes of the module's memory, None outside of it."""
@@ -87,5 +58,149 @@ class Host(Protocol):
         """Ask the module's allocator; 0 where it has nothing."""
         ...
 
+    def later(self, action: Callable[[], None]) -> None:
+        """Do something when the module has returned."""
+        ...
 
-HostCall = Callable[..., int | None]
+    def call(self, context: Context, name: str, *arguments: int) -> int | None:
+        """Call a callback and do what it left to be done; None where the module has none, or has failed."""
+        ...
+
+    def exports(self, name: str) -> bool:
+        """Whether the module has a callback that may be called."""
+        ...
+
+    def number_call(self, kind: int) -> int:
+        """A new number for a call: its kind in the low two bits."""
+        ...
+
+    def number_metric(self, metric: Metric) -> int:
+        """A new number for a metric: its kind in the low two bits."""
+        ...
+
+    def metric(self, number: int) -> Metric | None:
+        """The metric of a number."""
+        ...
+
+    def done(self, context: Context) -> int:
+        """A root context that waited at its shutdown is done."""
+        ...
+
+
+class Context:
+    """A context without a stream: there are no header maps and no bodies."""
+
+    def __init__(self, machine: Machine, number: int, plugin: Plugin) -> None:
+        self.machine, self.number, self.plugin = machine, number, plugin
+        self.root: Root
+        self.created = False
+
+    def changeable(self, kind: MapType) -> HeaderMap | None:
+        """A header map to be changed."""
+        del kind
+        return None
+
+    def readable(self, kind: MapType) -> HeaderMap | None:
+        """A header map to be read; those of answers to calls are the root's."""
+        return self.root.answer_maps.get(kind)
+
+    @property
+    def logging(self) -> bool:
+        """Whether the stream is over and is being logged."""
+        return False
+
+    def touched(self, kind: MapType) -> None:
+        """A header map was changed."""
+
+    def buffer(self, kind: BufferType) -> bytes | bytearray | None:
+        """A buffer: bytes cannot be changed, None is not there."""
+        if kind is BufferType.VM_CONFIGURATION:
+            return self.machine.vm_plugin.vm_configuration
+        if kind is BufferType.PLUGIN_CONFIGURATION:
+            return self.plugin.configuration if self.configuring else None
+        if kind is BufferType.HTTP_CALL_RESPONSE_BODY:
+            return self.root.answer_body
+        if kind is BufferType.GRPC_CALL_MESSAGE:
+            return self.root.grpc_message
+        return EMPTY
+
+    @property
+    def configuring(self) -> bool:
+        """Whether the plugin is being made or configured: only then its configuration can be read."""
+        return False
+
+    def proceed(self, request: bool) -> None:
+        """Let a paused stream go on."""
+
+    def close(self, request: bool) -> None:
+        """Reset the stream."""
+
+    def respond(self, response: Response) -> None:
+        """Answer instead of the application."""
+
+    def property(self, name: bytes) -> Any:
+        """A property by its first part; None where it is not there."""
+        plain = {
+            b"plugin_name": self.plugin.name,
+            b"plugin_root_id": self.plugin.root_id,
+            b"plugin_vm_id": self.machine.vm_plugin.vm_id,
+        }
+        node = self.machine.world.node
+        return {"node": {"id": node.id, "cluster": node.cluster}} if name == b"xds" else plain.get(name)
+
+    def keep(self, path: bytes, value: bytes) -> Status:
+        """Set a property."""
+        del path, value
+        return Status.NOT_FOUND
+
+    def reroute(self) -> None:
+        """Forget which route was chosen."""
+
+
+class Response:
+    """An answer that a module gives itself; ``grpc`` is -1 for none."""
+
+    __slots__ = ("body", "details", "grpc", "headers", "status")
+
+    def __init__(self, status: int, headers: list[Pair], body: bytes, details: str, grpc: int) -> None:
+        self.status, self.headers, self.body, self.details, self.grpc = status, headers, body, details, grpc
+
+
+class Root(Context):
+    """A plugin's context: configuration, calls to clusters, ticks."""
+
+    def __init__(self, machine: Machine, number: int, plugin: Plugin) -> None:
+        super().__init__(machine, number, plugin)
+        self.root = self
+        self.in_configuration = False
+        self.answer_maps: dict[MapType, HeaderMap] = {}
+        self.answer_body: bytes | None = None
+        self.grpc_message: bytes = EMPTY
+        self.status: tuple[int, bytes] = (0, b"")
+        self.calls: dict[int, Any] = {}
+        self.tick: Timer | None = None
+        self.period = 0
+        self.declared: dict[bytes, bool] = {}
+        self.waiting = False
+
+    @property
+    def configuring(self) -> bool:
+        """See Context."""
+        return self.in_configuration
+
+    def set_period(self, milliseconds: int) -> None:
+        """Tick so often; 0 ends it."""
+        if self.tick is not None:
+            self.tick.cancel()
+            self.tick = None
+        self.period = milliseconds
+        if milliseconds:
+            self.tick = self.machine.world.clock.after(milliseconds, self._on_tick)
+
+    def _on_tick(self) -> None:
+        if self.machine.failure:
+            return
+        self.tick = None
+        self.machine.call(self, "proxy_on_tick", self.number)
+        if self.period and self.tick is None:
+            self.tick = self.machine.world.clock.after(self.period, self._on_tick)

@@ -1,135 +1,323 @@
-"""A request through a chain of plugins to an application, and back, as Envoy's connection manager has it.
+"""A stream: a request through a chain of filters to a cluster, and the answer back, as Envoy manages it.
 
-Requests pass the chain in order, responses in reverse. A body comes whole, in one piece. A plugin that pauses
-and never goes on is answered by nobody: the client's time-out.
+Requests pass the chain in order, responses in reverse. Source: Envoy, source/common/http/conn_manager_impl.cc,
+filter_manager.cc (sendLocalReply) and source/common/router/router.cc.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
-from autowasm.abi.tables import Action, BufferType, MapType
-from harness.sim import host, maps
-from harness.sim.contexts import LocalResponse, Stream
+from harness.sim import local, router, wire
+from harness.sim.clock import Timer
+from harness.sim.contexts import Response
+from harness.sim.filters import Filter
+from harness.sim.maps import HeaderMap, Kind, Pair
+from harness.sim.properties import Facts
+from harness.sim.stages import Sink, Stage
+from harness.sim.world import World
 
-Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A request or a response: pseudo headers (":path", ":status") first, names in lower case."""
-
-    headers: Headers
-    body: bytes = b""
-
-    def value(self, name: str) -> str:
-        """The first value of a header, empty where it is absent."""
-        return next((value for key, value in self.headers if key == name), "")
+_DATE: Final = b"Tue, 14 Nov 2023 22:13:20 GMT"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the client gets, None for no answer in time; ``reached`` is what the application got."""
+class Request:
+    """What a client sends: ``body`` in pieces, None for none; header names as the client writes them."""
 
-    response: Message | None
-    reached: Message | None
+    method: str = "GET"
+    path: str = "/"
+    headers: tuple[Pair, ...] = ()
+    body: tuple[bytes, ...] | None = None
+    trailers: tuple[Pair, ...] = ()
 
 
-class _Stalled(Exception):
-    """A plugin paused, and nothing will make it go on."""
+@dataclass(slots=True)
+class Received:
+    """What a client got. ``outcome`` is "response", "timeout", "reset" (in the middle) or "closed" (before)."""
 
-
-class _Answered(Exception):
-    """A plugin answered by itself."""
-
-    def __init__(self, local: LocalResponse) -> None:
-        super().__init__(local.status)
-        self.local = local
+    outcome: str = "timeout"
+    status: int | None = None
+    headers: tuple[Pair, ...] = ()
+    body: bytearray = field(default_factory=bytearray)
+    trailers: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Leg:
-    """One direction: which map, which buffer, which callbacks."""
+class Route:
+    """Where requests go; ``timeout`` in milliseconds, 0 for none."""
 
-    map: MapType
-    buffer: BufferType
-    on_headers: str
-    on_body: str
-
-
-_REQUEST = _Leg(
-    MapType.HTTP_REQUEST_HEADERS,
-    BufferType.HTTP_REQUEST_BODY,
-    "proxy_on_request_headers",
-    "proxy_on_request_body",
-)
-_RESPONSE = _Leg(
-    MapType.HTTP_RESPONSE_HEADERS,
-    BufferType.HTTP_RESPONSE_BODY,
-    "proxy_on_response_headers",
-    "proxy_on_response_body",
-)
-_FAIL_CLOSED = Message(((":status", "503"),))
+    cluster: str
+    name: str = ""
+    timeout: float = 15_000.0
 
 
-def run(plugins: Sequence[host.Host], request: Message, application: Callable[[Message], Message]) -> Answer:
-    """Send a request. It never raises for what a module does."""
-    opened: list[tuple[host.Host, Stream]] = []
-    reached: Message | None = None
-    try:
-        for plugin in plugins:
-            stream = plugin.open()
-            opened.append((plugin, stream))
-            request = _pass(plugin, stream, _REQUEST, request)
-        reached = request
-        response = application(request)
-    except _Answered as own:
-        response = _local(own.local)
-    except host.Failed:
-        return Answer(_FAIL_CLOSED, None)
-    except _Stalled:
-        return Answer(None, None)
-    return Answer(_back(opened, response), reached)
+class Exchange:
+    """One stream."""
+
+    def __init__(self, world: World, route: Route, number: int) -> None:
+        self.world, self.route = world, route
+        self.facts = Facts(route.name, route.cluster, number, world.clock.now)
+        self.received = Received()
+        self.over = False
+        self.request: HeaderMap | None = None
+        self.complete = False
+        self._head_only = False
+        self._response: HeaderMap | None = None
+        self._trailers: HeaderMap | None = None
+        self._client = _Client(self)
+        self._router = router.Router(self, self._respond)
+        self._filters: list[Filter] = []
+        self._decoding: Sink = self._router
+        self._encoding: Sink = self._client
+        self._depth = 0
+        self._prepared: Response | None = None
+        self._answered = False
+        self._direct = False
+
+    def chain(self, filters: Sequence[Filter]) -> None:
+        """Put filters into the stream, in the order in which requests pass them."""
+        self._filters = list(filters)
+        for each in reversed(self._filters):
+            each.request.stage = Stage(each.request, self._decoding)
+            self._decoding = each.request.stage
+        for each in self._filters:
+            each.response.stage = Stage(each.response, self._encoding)
+            self._encoding = each.response.stage
+
+    # ------------------------------------------------------------------ the client's side
+
+    def headers(self, headers: HeaderMap, end: bool) -> None:
+        """The client's headers came."""
+        self.request, self.complete = headers, end
+        self._head_only = headers.get(b":method") == b"HEAD"
+        self.facts.request_head = headers.byte_size()
+        self._decode(lambda: self._decoding.headers(headers, end))
+
+    def data(self, data: bytes, end: bool) -> None:
+        """A part of the client's body came."""
+        self.complete = end
+        self.facts.request_size += len(data)
+        self._decode(lambda: self._decoding.data(bytearray(data), end))
+
+    def trailers(self, pairs: Sequence[Pair]) -> None:
+        """The client's trailers came."""
+        self.complete = True
+        trailers = HeaderMap(Kind.REQUEST_TRAILERS, pairs)
+        self._decode(lambda: self._decoding.trailers(trailers))
+
+    def _decode(self, step: Callable[[], None]) -> None:
+        if self.over:
+            return
+        self._depth += 1
+        step()
+        self._depth -= 1
+        self._settle()
+
+    def _settle(self) -> None:
+        """An answer that a filter gave while it decoded is sent once it has returned."""
+        if self._prepared is not None and not self._depth:
+            response, self._prepared = self._prepared, None
+            self._through_chain(response)
+
+    # ------------------------------------------------------------------ answers
+
+    def answer(self, response: Response) -> None:
+        """See filters.Stream."""
+        if self.over or self._answered:
+            return
+        self.facts.details = response.details.replace(" ", "_")
+        self._abort_decoding()
+        if self.received.status is not None:
+            self.reset()
+        elif self._response is not None:
+            self._answered = True
+            self._send_directly(response)
+        else:
+            self._answered = True
+            self._prepared = response
+            self._settle()
+
+    def _abort_decoding(self) -> None:
+        self._router.abandon()
+        for each in self._filters:
+            each.request.stage.aborted = True
+
+    def _through_chain(self, response: Response) -> None:
+        headers, body = self._made(response)
+        self._response = headers
+        shown = bool(body) and not self._head_only
+        self._encoding.headers(headers, not shown)
+        if shown:
+            self._encoding.data(bytearray(body), True)
+
+    def _made(self, response: Response) -> tuple[HeaderMap, bytes]:
+        kind = (self.request and self.request.get(b"content-type")) or b""
+        grpc = kind == b"application/grpc" or kind.startswith(b"application/grpc+")
+        return local.reply(response, grpc=grpc)
+
+    def _send_directly(self, response: Response) -> None:
+        """Once a response is on its way through the chain, another one goes past it."""
+        for each in self._filters:
+            each.response.stage.aborted = True
+        headers, body = self._made(response)
+        self._response, self._direct = headers, True
+        shown = bool(body) and not self._head_only
+        self._client.headers(headers, not shown)
+        if shown:
+            self._client.data(bytearray(body), True)
+
+    def _respond(self) -> Sink:
+        """A cluster's answer begins."""
+        return self._encoding
+
+    def responding(self, headers: HeaderMap) -> None:
+        """The cluster's headers are there, and about to pass the chain."""
+        self._response = headers
+        self.facts.code = int(headers.get(b":status") or b"0")
+        self.facts.details = "via_upstream"
+
+    def tailing(self, trailers: HeaderMap) -> None:
+        """Trailers pass to the client."""
+        self._trailers = trailers
+
+    def reset(self) -> None:
+        """See filters.Stream."""
+        if not self.over:
+            self.received.outcome = "closed" if self.received.status is None else "reset"
+            self.finish()
+
+    def reroute(self) -> None:
+        """See filters.Stream. There is one route, which is looked up when the router is reached."""
+
+    def client_headers(self, headers: HeaderMap, end: bool) -> bool:
+        """Headers are about to go to the client; whether they may."""
+        if headers.get(b":status") is None or not (headers.get(b":status") or b"").isdigit():
+            self._answered = True
+            self._send_directly(Response(502, [], b"missing required header: :status", "", -1))
+            return False
+        if headers.get(b"date") is None:
+            headers.add(b"date", _DATE)
+        headers.put(b"server", b"envoy")
+        self._response = headers
+        self.facts.code = int(headers.get(b":status") or b"0")
+        self.received.status = self.facts.code
+        self.received.headers = wire.response_lines(headers, not end, self._head_only)
+        return True
+
+    @property
+    def head_only(self) -> bool:
+        """Whether the client wants no body."""
+        return self._head_only
+
+    def finish(self) -> None:
+        """The stream is over, whatever of it was under way."""
+        if self.over:
+            return
+        self.over = True
+        self.facts.ended = self.world.clock.now
+        self._abort_decoding()
+        for each in self._filters:
+            each.response.stage.aborted = True
+        for each in self._filters:
+            each.end(
+                self.request, self._response if self.received.status is not None else None, self._trailers
+            )
 
 
-def _back(opened: list[tuple[host.Host, Stream]], response: Message) -> Message | None:
-    try:
-        for plugin, stream in reversed(opened):
-            stream.local = None
-            response = _pass(plugin, stream, _RESPONSE, response)
-        for plugin, stream in opened:
-            plugin.close(stream)
-    except _Answered as own:
-        return _local(own.local)
-    except host.Failed:
-        return _FAIL_CLOSED
-    except _Stalled:
-        return None
-    return response
+class _Client:
+    """The end of the response: what the client reads."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._length: int | None = None
+        self._came = 0
+
+    def headers(self, headers: HeaderMap, end: bool) -> None:
+        """See stages.Sink."""
+        if self._exchange.over or not self._exchange.client_headers(headers, end):
+            return
+        length = headers.get(b"content-length")
+        self._length = int(length) if length is not None and length.isdigit() else None
+        if end:
+            self._end()
+
+    def data(self, data: bytearray, end: bool) -> None:
+        """See stages.Sink."""
+        exchange = self._exchange
+        if exchange.over:
+            return
+        exchange.facts.response_size += len(data)
+        self._came += len(data)
+        if not exchange.head_only:
+            exchange.received.body += data
+        if end:
+            self._end()
+
+    def trailers(self, trailers: HeaderMap) -> None:
+        """See stages.Sink."""
+        exchange = self._exchange
+        if exchange.over:
+            return
+        exchange.tailing(trailers)
+        if self._length is None and not exchange.head_only:
+            exchange.received.trailers = tuple(trailers.pairs)
+        self._end()
+
+    def _end(self) -> None:
+        received = self._exchange.received
+        if self._length is not None and not self._exchange.head_only and received.status not in (204, 304):
+            del received.body[self._length :]
+            received.outcome = "response" if self._came >= self._length else "timeout"
+        else:
+            received.outcome = "response"
+        self._exchange.finish()
 
 
-def _pass(plugin: host.Host, stream: Stream, leg: _Leg, message: Message) -> Message:
-    headers, body = maps.of(message.headers), bytearray(message.body)
-    stream.maps[leg.map] = headers
-    size = (len(headers.pairs),) if plugin.state.abi == "0.1.0" else (len(headers.pairs), int(not body))
-    paused = _step(plugin, stream, leg.on_headers, *size)
-    if body:
-        stream.buffers[leg.buffer] = body
-        paused = _step(plugin, stream, leg.on_body, len(body), 1)
-    if paused:
-        raise _Stalled
-    return Message(tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers.pairs), bytes(body))
+def run(exchange: Exchange, request: Request, timeout: float, request_id: bytes) -> Received:
+    """Send a request, piece by piece, and wait for its answer up to ``timeout`` milliseconds."""
+    world = exchange.world
+    end = world.clock.now + int(timeout * 1_000_000)
+    _Sender(exchange, request).begin(request_id)
+    while not exchange.over and world.clock.step(end):
+        pass
+    if not exchange.over:
+        world.clock.sleep(max(0, (end - world.clock.now) / 1_000_000))
+        exchange.finish()
+    if exchange.received.outcome == "timeout":
+        exchange.received = Received()
+    while world.pending and world.clock.step():
+        pass
+    return exchange.received
 
 
-def _step(plugin: host.Host, stream: Stream, name: str, *arguments: int) -> bool:
-    paused = plugin.call(stream, name, *arguments) == Action.PAUSE
-    if stream.local is not None:
-        raise _Answered(stream.local)
-    return paused
+class _Sender:
+    """The client, as it sends: each piece when the one before has been read."""
 
+    def __init__(self, exchange: Exchange, request: Request) -> None:
+        self._exchange, self._request = exchange, request
+        self._timers: list[Timer] = []
 
-def _local(own: LocalResponse) -> Message:
-    more = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own.headers]
-    text = [("content-length", str(len(own.body))), ("content-type", "text/plain")] if own.body else []
-    return Message(((":status", str(own.status)), *text, *more), own.body)
+    def begin(self, request_id: bytes) -> None:
+        """Send the headers now, and the rest when it is due."""
+        request = self._request
+        headers = wire.request_headers(request.method, request.path, request.headers, request_id)
+        sized = headers.get(b"content-length")
+        nothing = request.body is None or (sized is not None and sized.strip(b"0") == b"")
+        pieces = [] if nothing else [piece for piece in request.body or () if piece]
+        trailers = request.trailers if sized is None and request.body is not None else ()
+        self._exchange.headers(headers, nothing)
+        clock = self._exchange.world.clock
+        for number, piece in enumerate(pieces, 1):
+            clock.after(wire.PIECE * number, partial(self._exchange.data, piece, False))
+        if not nothing:
+            last = len(pieces) + (0 if sized is not None else 1)
+            clock.after(wire.PIECE * max(1, last), lambda: self._last(trailers))
+
+    def _last(self, trailers: tuple[Pair, ...]) -> None:
+        if trailers:
+            self._exchange.trailers(trailers)
+        else:
+            self._exchange.data(b"", True)

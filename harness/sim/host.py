@@ -1,181 +1,226 @@
-"""A plugin in its VM: loads a module as Envoy's host does, and calls it for each stream.
+"""A VM: a module that is loaded, started and called as Envoy's host does it.
 
-Source: proxy-wasm-cpp-host, src/wasm.cc and src/context.cc. A module that cannot be loaded is refused with
-the host's own words; one that traps later fails all its streams from then on (failure policy FAIL_CLOSED).
+Source: proxy-wasm-cpp-host, src/wasm.cc and src/context.cc. A module that traps fails its VM: nothing of it is
+called any more. What a callback wants done (an answer, a stream that goes on) is done when it has returned.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from autowasm.abi import tables
-from harness.sim import hostcalls, vm, wasi
-from harness.sim.contexts import Plugin, State, Stream
+from autowasm.abi.tables import MetricType, Status
+from harness.sim import vm
+from harness.sim.calls import table
+from harness.sim.contexts import VM, Context, Root
+from harness.sim.loading import FAILED, Code, NotLoaded
+from harness.sim.plugin import Plugin
+from harness.sim.world import Metric, World
 
-_MARKERS: Final = {f"proxy_abi_version_{abi.replace('.', '_')}": abi for abi in tables.ABIS}
-_LOOKED_UP: Final = frozenset({*_MARKERS, *tables.EXPORTS})
-_ROOT: Final = 1
-_MADE_BY_HOST: Final = ("memory", "table")
+_STEP: Final = 4
+"""Numbers of metrics and calls go up in steps: the low two bits tell the kind."""
 
 
-class NotLoaded(Exception):
-    """The host refuses the module; the message is what Envoy logs."""
-
-
-class Failed(Exception):
-    """The VM has failed: this stream and all later ones are answered 503."""
+class Restricted(Exception):
+    """A call that the host does not allow at this moment."""
 
 
 class Host:
-    """One VM with one plugin. It is what host functions get."""
+    """One VM. It is what host functions get, as ``contexts.Machine``."""
 
-    def __init__(self, module: bytes, plugin: Plugin) -> None:
-        """Load and start.
+    def __init__(self, world: World, code: Code, plugin: Plugin) -> None:
+        """Instantiate, and run what runs before anything else.
 
         Raises:
-            NotLoaded: some step of the host says no.
+            NotLoaded: the host gives up.
         """
-        self.state = State(plugin)
+        self.world, self.abi, self.vm_plugin, self._code = world, code.abi, plugin, code
         self.failure = ""
-        self._next = _ROOT + 1
-        try:
-            code = vm.Module(module)
-        except vm.Unreadable as error:
-            raise NotLoaded(f"Failed to load Wasm bytecode: {error}") from error
-        self._functions = code.functions(_LOOKED_UP)
-        self.state.abi = self._abi()
-        functions = {
-            d.name: self._function(d)
-            for d in code.imports(tables.HOST_FUNCTIONS)
-            if d.kind not in _MADE_BY_HOST
-        }
-        self._instance = self._instantiate(code, functions)
-        self._allocator = self._find_allocator()
-        self._check_exports()
-        self._start()
+        self.stopped = False
+        self.last_call: tuple[str, tuple[int, ...], int | None] | None = None
+        self.contexts: dict[int, Context] = {}
+        self.roots: list[Root] = []
+        self._next = 1
+        self._later: deque[Callable[[], None]] = deque()
+        self._metrics: dict[int, Metric] = {}
+        self._metric_numbers = {kind: int(kind) for kind in MetricType}
+        self._call_numbers = [0, 1, 2]
+        self._vm_context = Context(self, VM, plugin)
+        self._vm_context.root = Root(self, VM, plugin)
+        self.contexts[VM] = self._vm_context
+        self.running: Context = self._vm_context
+        self._chosen = VM
+        self._allowed: frozenset[str] | None = tables.CONTEXTLESS
+        self._instance = self._instantiate()
+        code.check_exports()
+        self._allocator = code.allocator
+        self._begin()
 
     # ------------------------------------------------------------------ loading
 
-    def _instantiate(self, code: vm.Module, functions: dict[str, vm.Function]) -> vm.Instance:
-        self.state.allowed = tables.CONTEXTLESS
+    def _instantiate(self) -> vm.Instance:
+        functions = {d.name: vm.Function(d.signature, self._entry(d.name)) for d in self._code.imports}
         try:
-            instance = vm.Instance(code, functions)
+            instance = vm.Instance(self._code.module, functions)
         except vm.Trap as trap:
             raise NotLoaded(f"Failed to create new Wasm instance: {trap}") from trap
-        except _Restricted as call:
+        except Restricted as call:
             raise NotLoaded(f"Envoy would end itself: the start section calls {call}") from call
         if functions and not instance.has_memory:
             raise NotLoaded("Envoy would end itself: the module has no memory that its host reaches")
         return instance
 
-    def _abi(self) -> str:
-        for name in self._functions:
-            if name in _MARKERS:
-                return _MARKERS[name]
-        raise NotLoaded("Missing or unknown Proxy-Wasm ABI version")
-
-    def _function(self, wanted: vm.Demand) -> vm.Function:
-        offered = tables.HOST_FUNCTIONS.get(wanted.name)
-        if offered is None or self.state.abi not in offered.abis:
-            raise NotLoaded(f"Failed to load Wasm module due to a missing import: {wanted.name}")
-        if offered.signature != wanted.signature:
-            raise NotLoaded(
-                f"Failed to load Wasm module due to an import type mismatch: {wanted.name}, "
-                f"want: {wanted.signature}, but host exports: {offered.signature}"
-            )
-        return vm.Function(offered.signature, self._entry(wanted.name))
-
     def _entry(self, name: str) -> vm.Call:
-        call = hostcalls.TABLE.get(name) or wasi.answer(name)
+        capability = table.capability(name)
+        allowed = capability is None or self.vm_plugin.allows(capability)
+        call = table.implementation(name) if allowed else table.refusal(name)
+        short = name.partition(".")[2]
 
         def enter(*arguments: int) -> int | None:
-            if self.state.allowed is not None and name not in self.state.allowed:
-                raise _Restricted(name)
-            return tables.Status.UNIMPLEMENTED if call is None else call(self, *arguments)
+            if self._allowed is not None and name not in self._allowed:
+                raise Restricted(name)
+            answer = call(self, *arguments)
+            self.last_call = (short, arguments, answer)
+            return answer
 
-        return enter
+        def enter_aloud(*arguments: int) -> int | None:
+            answer = enter(*arguments)
+            assert self.world.trace is not None
+            assert self.last_call is not None
+            self.world.trace(f"  {describe(self.last_call)}")
+            return answer
 
-    def _find_allocator(self) -> str:
-        for name in ("malloc", "proxy_on_memory_allocate"):
-            if name in self._functions:
-                return name
-        raise NotLoaded("Wasm module is missing malloc function.")
+        return enter if self.world.trace is None else enter_aloud
 
-    def _check_exports(self) -> None:
-        for name, signature in self._functions.items():
-            expected = tables.EXPORTS.get(name, {}).get(self.state.abi, signature)
-            if signature != expected and not (name == "_start" and "_initialize" in self._functions):
-                found = f"want: {expected}, but the module exports: {signature}"
-                raise NotLoaded(f"Bad function signature for: {name}, {found}")
+    def _begin(self) -> None:
+        self._allowed = tables.START_ALLOWED
+        for name, arguments in self._code.entries():
+            self._enter(self._vm_context, name, arguments)
+            self._check()
+        self._allowed = None
 
-    def _start(self) -> None:
-        entries = [("_initialize",), ("main", 0, 0)] if "_initialize" in self._functions else [("_start",)]
-        self.state.allowed = tables.START_ALLOWED
-        for name, *arguments in entries:
-            self._load_step(str(name), *(int(a) for a in arguments))
-        self.state.allowed = None
-        self.state.configuring = True
-        self._load_step("proxy_on_context_create", _ROOT, 0)
-        self.state.configuring = False
-        if not self._agrees("proxy_on_vm_start", len(self.state.plugin.vm_configuration)):
-            raise NotLoaded("Failed to start base Wasm")
-        self.state.configuring = True
-        if not self._agrees("proxy_on_configure", len(self.state.plugin.configuration)):
-            raise NotLoaded("Failed to configure base Wasm plugin")
-        self.state.configuring = False
+    def _check(self) -> None:
+        if self.failure:
+            raise NotLoaded(self.failure)
 
-    def _agrees(self, name: str, size: int) -> bool:
-        return name not in self._functions or self._load_step(name, _ROOT, size) != 0
+    def start(self, plugin: Plugin) -> Root:
+        """Make a plugin's root context, start the VM for it, and configure it.
 
-    def _load_step(self, name: str, *arguments: int) -> int:
+        Raises:
+            NotLoaded: a callback trapped, or said no.
+        """
+        root = Root(self, self._number(), plugin)
+        self.contexts[root.number] = root
+        self.roots.append(root)
+        root.in_configuration = True
+        self.call(root, "proxy_on_context_create", root.number, VM)
+        root.in_configuration = False
+        root.created = True
+        started = self.call(root, "proxy_on_vm_start", root.number, len(plugin.vm_configuration))
+        self._check()
+        if started == 0:
+            raise NotLoaded(f"{FAILED}Failed to start base Wasm")
+        root.in_configuration = True
+        configured = self.call(root, "proxy_on_configure", root.number, len(plugin.configuration))
+        root.in_configuration = False
+        self._check()
+        if configured == 0:
+            raise NotLoaded(f"{FAILED}Failed to configure base Wasm plugin")
+        return root
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def adopt(self, context: Context) -> None:
+        """Give a stream's context its number."""
+        context.number = self._number()
+        self.contexts[context.number] = context
+
+    def stop(self) -> None:
+        """End the VM: every plugin is done and deleted, or waits until it says that it is."""
+        for root in self.roots:
+            root.set_period(0)
+            if self.call(root, "proxy_on_done", root.number) == 0:
+                root.waiting = True
+            else:
+                self.call(root, "proxy_on_delete", root.number)
+        self.roots.clear()
+
+    def done(self, context: Context) -> int:
+        """A plugin that waited is done."""
+        root = context.root
+        if not root.waiting:
+            return Status.NOT_FOUND
+        root.waiting = False
+
+        def delete() -> None:
+            self.call(root, "proxy_on_delete", root.number)
+
+        self.later(delete)
+        return Status.OK
+
+    # ------------------------------------------------------------------ calling
+
+    def exports(self, name: str) -> bool:
+        """Whether the module has a callback that may be called."""
+        return name in self._code.callbacks
+
+    def call(self, context: Context, name: str, *arguments: int) -> int | None:
+        """Call a callback, then do what it wanted done; None where there is none, or the VM has failed."""
+        answer = self.begin(context, name, *arguments)
+        self.finish()
+        return answer
+
+    def begin(self, context: Context, name: str, *arguments: int) -> int | None:
+        """Call a callback; ``finish`` must follow."""
+        if self.failure or name not in self._code.callbacks:
+            return None
+        return self._enter(context, name, arguments)
+
+    def finish(self) -> None:
+        """Do what callbacks wanted done."""
+        self.stopped = False
+        while self._later:
+            self._later.popleft()()
+
+    def _enter(self, context: Context, name: str, arguments: tuple[int, ...]) -> int:
+        before = self.running, self._chosen
+        self.running, self._chosen = context, VM
+        if self.world.trace is not None:
+            self.world.trace(f"{name}({', '.join(map(str, arguments))})")
         try:
             return self._instance.call(name, *arguments)
-        except _Restricted as call:
-            raise NotLoaded(f"Function: {name} failed: restricted_callback {call}") from call
+        except Restricted as call:
+            self._fail(name, f"restricted_callback {call}")
         except vm.Trap as trap:
-            raise NotLoaded(f"Function: {name} failed: {trap}") from trap
-
-    # ------------------------------------------------------------------ streams
-
-    def open(self) -> Stream:
-        """Begin a stream.
-
-        Raises:
-            Failed: the VM has failed.
-        """
-        stream = Stream(self._next)
-        self._next += 1
-        self.call(stream, "proxy_on_context_create", _ROOT)
-        return stream
-
-    def call(self, stream: Stream, name: str, *arguments: int) -> int:
-        """Call a callback for a stream; 0 (CONTINUE) where the module has none.
-
-        Raises:
-            Failed: it trapped, now or before.
-        """
-        if self.failure:
-            raise Failed(self.failure)
-        self.state.current = stream
-        try:
-            return self._instance.call(name, stream.id, *arguments)
-        except (vm.Trap, _Restricted) as trap:
-            self.failure = f"Function: {name} failed: {trap}"
-            raise Failed(self.failure) from trap
+            self._fail(name, str(trap))
         finally:
-            self.state.current = None
+            self.running, self._chosen = before
+        return 0
 
-    def close(self, stream: Stream) -> None:
-        """End a stream.
-
-        Raises:
-            Failed: one of the last callbacks trapped.
-        """
-        self.call(stream, "proxy_on_done")
-        self.call(stream, "proxy_on_log")
-        self.call(stream, "proxy_on_delete")
+    def _fail(self, name: str, why: str) -> None:
+        last = f"; the host call before it: {describe(self.last_call)}" if self.last_call else ""
+        self.failure = f"Function: {name} failed: {why}{last}"
+        for root in self.roots:
+            root.set_period(0)
 
     # ------------------------------------------------------------------ what host functions use
+
+    @property
+    def context(self) -> Context:
+        """The context that the module chose, else the one that runs."""
+        return self.contexts.get(self._chosen, self.running) if self._chosen else self.running
+
+    def choose(self, context: int) -> None:
+        """Act on another context until the call ends."""
+        self._chosen = context
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Do something when the callback has returned."""
+        self._later.append(action)
 
     def read(self, pointer: int, size: int) -> bytes | None:
         """Bytes of the module's memory, None outside of it."""
@@ -186,13 +231,33 @@ class Host:
         return self._instance.write(pointer, data)
 
     def allocate(self, size: int) -> int:
-        """Ask the module's allocator, which may call little of the host."""
-        allowed, self.state.allowed = self.state.allowed, tables.ALLOCATOR_ALLOWED
+        """Ask the module's allocator, which runs in the VM's context and may call little of the host."""
+        before = self.running, self._chosen, self._allowed
+        self.running, self._chosen, self._allowed = self._vm_context, VM, tables.ALLOCATOR_ALLOWED
         try:
             return self._instance.call(self._allocator, size)
         finally:
-            self.state.allowed = allowed
+            self.running, self._chosen, self._allowed = before
+
+    def number_call(self, kind: int) -> int:
+        """A new number for a call to a cluster."""
+        self._call_numbers[kind] += _STEP
+        return self._call_numbers[kind]
+
+    def number_metric(self, metric: Metric) -> int:
+        """A new number for a metric."""
+        self._metric_numbers[metric.kind] += _STEP
+        number = self._metric_numbers[metric.kind]
+        self._metrics[number] = metric
+        return number
+
+    def metric(self, number: int) -> Metric | None:
+        """The metric of a number."""
+        return self._metrics.get(number)
 
 
-class _Restricted(Exception):
-    """A call that the host does not allow at this moment."""
+def describe(call: tuple[str, tuple[int, ...], int | None]) -> str:
+    """A host call as a line."""
+    name, arguments, answer = call
+    said = "" if answer is None else f" = {int(answer)}"
+    return f"{name}({', '.join(map(str, arguments))}){said}"

@@ -1,0 +1,97 @@
+"""Calls to clusters: HTTP and gRPC. Source: Envoy's Context (httpCall, grpcCall, grpcStream), AsyncStreamImpl.
+
+What a call sends and gets is ``harness.sim.outgoing``'s; here are the checks, and who is told of the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from autowasm.abi.tables import Status
+from harness.sim import maps, outgoing
+from harness.sim.calls import answers
+from harness.sim.contexts import Machine
+from harness.sim.maps import HeaderMap, Kind
+
+_SIGN: Final = 1 << 31
+_NEEDED: Final = (b":path", b":method", b":authority")
+
+
+def http_call(vm: Machine, *arguments: int) -> int:
+    """Send a request to a cluster."""
+    target, headers, body, trailers = (vm.read(*arguments[i : i + 2]) for i in (0, 2, 4, 6))
+    timeout, at = arguments[8:]
+    if target is None or headers is None or body is None or trailers is None:
+        return Status.INVALID_MEMORY_ACCESS
+    if not vm.write(at, bytes(4)):
+        return Status.INVALID_MEMORY_ACCESS
+    cluster = target.decode("utf-8", "replace")
+    sent = HeaderMap(Kind.REQUEST, maps.parse(headers))
+    if timeout & _SIGN or cluster not in vm.world.clusters.answers:
+        return Status.BAD_ARGUMENT
+    if any(sent.get(name) is None for name in _NEEDED):
+        return Status.BAD_ARGUMENT
+    request = outgoing.Request(cluster, sent, body, tuple(maps.parse(trailers)), timeout)
+    answers.put(vm, at, outgoing.http(vm, vm.context.root, request))
+    return Status.OK
+
+
+def grpc_call(vm: Machine, *arguments: int) -> int:
+    """Send one message, get one."""
+    texts = [vm.read(*arguments[i : i + 2]) for i in (0, 2, 4, 6, 8)]
+    timeout, at = arguments[10:]
+    if any(text is None for text in texts):
+        return Status.INVALID_MEMORY_ACCESS
+    target, service, method, metadata, message = (text or b"" for text in texts)
+    cluster = target.decode("utf-8", "replace")
+    if cluster not in vm.world.clusters.answers:
+        return Status.PARSE_FAILURE
+    request = outgoing.grpc_request((cluster, service, method), maps.parse(metadata), message, timeout)
+    return answers.put(vm, at, outgoing.grpc(vm, vm.context.root, request))
+
+
+def grpc_stream(vm: Machine, *arguments: int) -> int:
+    """Open a stream."""
+    texts = [vm.read(*arguments[i : i + 2]) for i in (0, 2, 4, 6)]
+    if any(text is None for text in texts):
+        return Status.INVALID_MEMORY_ACCESS
+    target, service, method, metadata = (text or b"" for text in texts)
+    cluster = target.decode("utf-8", "replace")
+    if cluster not in vm.world.clusters.answers:
+        return Status.PARSE_FAILURE
+    request = outgoing.grpc_request((cluster, service, method), maps.parse(metadata), None, 0)
+    return answers.put(vm, arguments[8], outgoing.grpc(vm, vm.context.root, request))
+
+
+def grpc_send(vm: Machine, token: int, pointer: int, size: int, end: int) -> int:
+    """Send into a stream; the cluster answers when its end was sent."""
+    message = vm.read(pointer, size)
+    if message is None:
+        return Status.INVALID_MEMORY_ACCESS
+    return outgoing.send(vm, vm.context.root, token, message, bool(end))
+
+
+def grpc_cancel(vm: Machine, token: int) -> int:
+    """End a call or a stream at once."""
+    return outgoing.cancel(vm.context.root, token)
+
+
+def grpc_close(vm: Machine, token: int) -> int:
+    """End a call, or our side of a stream."""
+    return outgoing.close(vm, vm.context.root, token)
+
+
+def get_status(vm: Machine, code_at: int, pointer_at: int, size_at: int) -> int:
+    """How the last call ended."""
+    code, message = vm.context.root.status
+    return answers.put(vm, code_at, code) or answers.give(vm, message, pointer_at, size_at)
+
+
+def envoy_resolve_dns(vm: Machine, name: int, size: int, at: int) -> int:
+    """Taken, and never answered: there is no name server here."""
+    if vm.read(name, size) is None:
+        return Status.INVALID_MEMORY_ACCESS
+    return answers.put(vm, at, 1)
+
+
+CALLS: Final = (get_status, grpc_call, grpc_cancel, grpc_close, grpc_send, grpc_stream, http_call)

@@ -1,0 +1,106 @@
+"""What HTTP/1.1 codecs and the connection manager do to messages before and behind the filters.
+
+Source: Envoy, source/common/http/http1/codec_impl.cc and source/common/http/conn_manager_utility.cc. Trailers are
+let through on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from harness.sim.maps import HeaderMap, Kind, Pair
+from harness.sim.upstream import Arrived, Reply
+
+HOP: Final = 1.0
+"""How long a message takes from one program to the next, in milliseconds."""
+PIECE: Final = 4.0
+"""The time between two pieces of a body, in milliseconds."""
+
+GRPC_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+_HOP_BY_HOP: Final = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
+_BODILESS_METHODS: Final = (b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT")
+
+
+def request_headers(method: str, path: str, pairs: Iterable[Pair], request_id: bytes) -> HeaderMap:
+    """A request's headers as the filters get them."""
+    sent = list(pairs)
+    host = next((value for name, value in sent if name.lower() == b"host"), b"")
+    line = ((b":authority", host), (b":path", path.encode()), (b":method", method.encode()))
+    headers = HeaderMap(Kind.REQUEST, line)
+    headers.add(b":scheme", b"http")
+    for name, value in sent:
+        if name.lower() != b"host" and name.lower() not in _HOP_BY_HOP:
+            headers.add(name, value)
+    proto = headers.get(b"x-forwarded-proto")
+    if proto is None:
+        headers.add(b"x-forwarded-proto", b"http")
+    elif proto in (b"http", b"https"):
+        headers.put(b":scheme", proto)
+    if headers.get(b"te") not in (None, b"trailers"):
+        headers.remove(b"te")
+    if headers.get(b"x-request-id") is None:
+        headers.add(b"x-request-id", request_id)
+    return headers
+
+
+def response_headers(reply: Reply, method: bytes) -> HeaderMap:
+    """A cluster's answer's headers as the filters get them."""
+    headers = HeaderMap(Kind.RESPONSE, ((b":status", b"%d" % reply.status), *reply.headers))
+    if method != b"HEAD" and reply.status not in (204, 304) and headers.get(b"content-length") is None:
+        if reply.body or reply.trailers:
+            headers.put(b"transfer-encoding", b"chunked")
+        else:
+            headers.add(b"content-length", b"0")
+    return headers
+
+
+def has_body(reply: Reply, method: bytes) -> bool:
+    """Whether more than headers comes."""
+    return bool(reply.body or reply.trailers) and method != b"HEAD" and reply.status not in (204, 304)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What follows a request's headers."""
+
+    body: bytes = b""
+    trailers: tuple[Pair, ...] = ()
+
+
+def sent(cluster: str, headers: HeaderMap, rest: Rest | None) -> Arrived:
+    """A whole request as it goes to a cluster."""
+    lines = request_lines(headers, rest is not None)
+    chunked = any(name == b"transfer-encoding" for name, _ in lines)
+    method, path = ((headers.get(name) or b"").decode("latin-1") for name in (b":method", b":path"))
+    rest = rest or Rest()
+    return Arrived(cluster, method, path, lines, rest.body, rest.trailers if chunked else ())
+
+
+def request_lines(headers: HeaderMap, body: bool) -> tuple[Pair, ...]:
+    """A request's headers as they go to a cluster: the host first, framing last, no line that cannot be written."""
+    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0] and pair[0] not in _HOP_BY_HOP]
+    host = headers.get(b":authority")
+    if host is not None:
+        lines.insert(0, (b"host", host))
+    if headers.get(b"content-length") is None:
+        if body:
+            lines.append((b"transfer-encoding", b"chunked"))
+        elif headers.get(b":method") not in _BODILESS_METHODS:
+            lines.append((b"content-length", b"0"))
+    return tuple(lines)
+
+
+def response_lines(headers: HeaderMap, body: bool, head: bool) -> tuple[Pair, ...]:
+    """A response's headers as they go to the client."""
+    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0] and pair[0] not in _HOP_BY_HOP]
+    status = headers.get(b":status") or b""
+    if headers.get(b"content-length") is None and status[:1] != b"1" and status not in (b"204", b"304"):
+        if body or head:
+            lines.append((b"transfer-encoding", b"chunked"))
+        else:
+            lines.append((b"content-length", b"0"))
+    return tuple(lines)
