@@ -23,6 +23,7 @@ BENCHES: Final = {
     "bringup": ("bench.bringup", 5),
     "apply": ("bench.apply", 1),
     "upgrade": ("bench.upgrade", 1),
+    "check": ("bench.check", 1),
 }
 
 
@@ -35,6 +36,7 @@ def main(names: Sequence[str]) -> None:
       bringup   five meshes, one after the other: from nothing to the first answer through the sidecar
       apply     from apply to the first changed answer: an AutoWasm beside a hand-written EnvoyFilter
       upgrade   a module replaced under load: requests, failures, the longest gap
+      check     a check of a small module and of a Go filter, cold and from the cache, beside a start of Envoy
     """
     binaries.ensure(local.PROGRAMS, lambda _event: None)
     series: list[figures.Series] = []
