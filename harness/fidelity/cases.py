@@ -1,0 +1,82 @@
+"""What is compared: a module and a script each. Samples with all requests, under the policies that matter."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness.fidelity import generate, requests
+from harness.samples import Samples
+from harness.sim import vm
+
+_TIMEOUT_MS: Final = 1000
+"""Answers come within a few milliseconds; this long is waited only where a filter holds a request for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A module with the script that is run on it."""
+
+    name: str
+    module: bytes
+    script: Mapping[str, Any]
+
+
+def script(plugin: Mapping[str, Any], shown: Sequence[Mapping[str, Any]] = requests.ALL) -> dict[str, Any]:
+    """A script with everything said, so that neither side fills in what the other does not know."""
+    return {
+        "plugin": {
+            "name": "filter",
+            "root_id": "root",
+            "vm_id": "vm",
+            "configuration": None,
+            "vm_configuration": None,
+            "environment": {},
+            "failure_policy": None,
+            "capabilities": None,
+            "allow_on_headers_stop_iteration": None,
+            "direction": "inbound",
+            **plugin,
+        },
+        "node": {
+            "id": "sidecar~10.0.0.1~app.shop~shop.svc",
+            "cluster": "app.shop",
+            "metadata": {"APP": "shop"},
+        },
+        "route": {"name": "default", "cluster": requests.APP, "timeout_ms": 15000},
+        "clusters": requests.CLUSTERS,
+        "client_timeout_ms": _TIMEOUT_MS,
+        "requests": list(shown),
+    }
+
+
+def samples(root: Path) -> Iterator[Case]:
+    """Every sample that an Envoy survives, as samples.toml configures it; refused ones under both policies."""
+    known: dict[str, dict[str, Any]] = tomllib.loads((root / "samples.toml").read_text("utf-8"))
+    of = Samples(root)
+    for name, entry in known.items():
+        if "envoy" in entry:
+            continue  # it crashes or hangs the whole process, which no answer could show
+        plugin = {"configuration": entry.get("plugin"), "vm_configuration": entry.get("vm")}
+        module = of.module(name)
+        yield Case(name, module, script(plugin))
+        if not name.startswith("good/"):
+            yield Case(
+                f"{name} open", module, script({**plugin, "failure_policy": "FAIL_OPEN"}, requests.ALL[:2])
+            )
+
+
+def generated(seeds: Iterable[int]) -> Iterator[Case]:
+    """A module for each seed, with some of the requests."""
+    for seed in seeds:
+        dice = random.Random(seed)
+        shown = dice.sample(requests.ALL, k=4)
+        plugin = {
+            "configuration": dice.choice([None, "", '{"a": 1}']),
+            "vm_configuration": dice.choice([None, "vm"]),
+        }
+        yield Case(f"generated/{seed}", vm.assemble(generate.wat(seed)), script(plugin, shown))

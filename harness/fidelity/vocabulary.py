@@ -1,0 +1,153 @@
+"""What generated modules say: the calls with the kinds of their arguments, and the values of each kind.
+
+A kind stands for one or more numbers; texts are pairs of pointer and size. ``out`` and ``number`` are where the
+host puts a result that the module then logs. Calls that end Envoy itself, and values that no two runs share
+(times, ids, ports), are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+OUT, NUMBER, WIDE, HOLE = "out", "number", "wide", "hole"
+"""A pointer and a size, four bytes, eight bytes, and four bytes that are not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A host function; ``weight`` is how often it is chosen, ``abis`` where it may be imported."""
+
+    name: str
+    kinds: tuple[str, ...]
+    weight: int = 4
+    abis: tuple[str, ...] = ("0.1.0", "0.2.0", "0.2.1")
+
+
+CALLS: Final = (
+    Call("proxy_add_header_map_value", ("map", "name", "value"), 8),
+    Call("proxy_replace_header_map_value", ("map", "name", "value"), 8),
+    Call("proxy_remove_header_map_value", ("map", "name"), 6),
+    Call("proxy_get_header_map_value", ("map", "name", OUT), 10),
+    Call("proxy_get_header_map_pairs", ("request_map", OUT), 3),
+    Call("proxy_get_header_map_size", ("request_map", NUMBER), 2),
+    Call("proxy_set_header_map_pairs", ("trailer_map", "pairs"), 2),
+    Call("proxy_get_buffer_bytes", ("buffer", "start", "length", OUT), 8),
+    Call("proxy_get_buffer_status", ("own_buffer", NUMBER, HOLE), 5),
+    Call("proxy_set_buffer_bytes", ("buffer", "start", "length", "value"), 6),
+    Call("proxy_send_local_response", ("status", "value", "value", "pairs", "grpc"), 1),
+    Call("proxy_get_property", ("path", OUT), 10),
+    Call("proxy_set_property", ("own_path", "value"), 3),
+    Call("proxy_get_shared_data", ("key", OUT, HOLE), 4),
+    Call("proxy_set_shared_data", ("key", "value", "cas"), 4),
+    Call("proxy_register_shared_queue", ("key", NUMBER), 2),
+    Call("proxy_resolve_shared_queue", ("vm", "key", NUMBER), 2),
+    Call("proxy_enqueue_shared_queue", ("id", "value"), 2),
+    Call("proxy_dequeue_shared_queue", ("id", OUT), 2),
+    Call("proxy_define_metric", ("metric_type", "metric", NUMBER), 2),
+    Call("proxy_record_metric", ("metric_id", "amount"), 2),
+    Call("proxy_increment_metric", ("metric_id", "amount"), 2),
+    Call("proxy_get_metric", ("metric_id", WIDE), 2),
+    Call("proxy_http_call", ("cluster", "call_pairs", "value", "pairs", "wait", NUMBER), 2),
+    Call("proxy_call_foreign_function", ("foreign", "value", OUT), 2),
+    Call("proxy_get_status", (NUMBER, OUT), 2),
+    Call("proxy_get_log_level", (NUMBER,), 1, ("0.2.1",)),
+    Call("proxy_clear_route_cache", (), 1, ("0.1.0",)),
+    Call("proxy_get_configuration", (OUT,), 2, ("0.1.0",)),
+    Call("proxy_set_effective_context", ("context",), 1),
+    Call("proxy_done", (), 1),
+    Call("proxy_grpc_cancel", ("id",), 1),
+    Call("proxy_grpc_close", ("id",), 1),
+    Call("proxy_grpc_send", ("id", "value", "flag"), 1),
+)
+
+TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
+    "name": (
+        b":path", b":method", b":authority", b":status", b":scheme", b"host", b"x-mixed-case", b"X-Mixed-Case",
+        b"cookie", b"set-cookie", b"content-type", b"content-length", b"x-new", b"x-new", b"X-New", b"user-agent",
+        b"x-checksum", b"x-sum", b"absent", b"", b"transfer-encoding", b"te", b"authorization", b"x-empty",
+    ),
+    "value": (b"", b"one", b"two", b"/changed?x=1", b"with space", b"a,b", b"204", b"POST", b"9",
+        b"x" * 300, b"\xc3\xa9"),
+    "path": (
+        b"request\0path", b"request\0url_path", b"request\0host", b"request\0scheme", b"request\0method",
+        b"request\0headers\0user-agent", b"request\0headers\0x-mixed-case", b"request\0useragent", b"request\0query",
+        b"request\0protocol", b"request\0size", b"request\0referer", b"request\0nope", b"response\0code",
+        b"response\0headers\0x-odd-case", b"response\0flags", b"response\0size", b"response\0grpc_status",
+        b"response\0trailers\0x-checksum", b"response\0code_details", b"source\0nope", b"connection\0mtls",
+        b"connection\0requested_server_name", b"destination\0nope", b"plugin_name", b"plugin_root_id", b"plugin_vm_id",
+        b"cluster_name", b"route_name", b"listener_direction", b"node\0id", b"node\0cluster", b"node\0metadata\0APP",
+        b"xds\0route_name", b"xds\0cluster_name", b"upstream\0nope", b"", b"nope", b"own\0value", b"wasm.own", b"own",
+        b"metadata", b"filter_state\0wasm.own", b"xds\0listener_direction", b"upstream_host_metadata",
+        b"xds\0filter_chain_name", b"request", b"request\0headers", b"response\0total_size", b"request\0total_size",
+    ),
+    "own_path": (b"own", b"own\0value", b"request\0path", b"", b"node"),
+    "key": (b"a", b"b", b"", b"long-" + b"k" * 100),
+    "vm": (b"vm", b"", b"other"),
+    "metric": (b"hits", b"level", b"size", b"a.b.c"),
+    "cluster": (b"auth", b"app", b"absent", b""),
+    "foreign": (b"clear_route_cache", b"absent", b"", b"compress", b"uncompress"),
+}  # fmt: skip
+
+NUMBERS: Final[Mapping[str, tuple[int, ...]]] = {
+    "map": (0, 0, 0, 0, 2, 2, 2, 2, 1, 3, 4, 6, 7, 8, 99),
+    "request_map": (0, 0, 1, 3, 6, 9),
+    "trailer_map": (1, 3, 8),
+    "buffer": (0, 0, 0, 1, 1, 1, 4, 5, 6, 7, 8, 9),
+    "own_buffer": (0, 0, 1, 1, 4, 5, 6, 7, 9),
+    "start": (0, 0, 0, 1, 3, 5, 1000, 0xFFFFFFFF),
+    "length": (0, 1, 3, 4, 100, 1 << 20, 0xFFFFFFFF),
+    "status": (200, 403, 500, 302, 204, 999),
+    "grpc": (0xFFFFFFFF, 0, 7),
+    "cas": (0, 0, 0, 1, 2, 7),
+    "id": (0, 1, 2, 7),
+    "metric_type": (0, 1, 3, 99),
+    "metric_id": (0, 1, 4, 5, 8, 99),
+    "amount": (0, 1, 5, 0xFFFFFFFFFFFFFFFF),
+    "wait": (0, 200, 5000),
+    "context": (1, 2, 3, 99),
+    "flag": (0, 1),
+}
+WIDE_KINDS: Final = frozenset({"amount"})
+
+PAIRS: Final[Mapping[str, tuple[tuple[tuple[bytes, bytes], ...], ...]]] = {
+    "pairs": ((), ((b"x-own", b"1"),), ((b"x-own", b"1"), (b"X-Own", b""), (b"content-type", b"text/x"))),
+    "call_pairs": (
+        ((b":method", b"GET"), (b":path", b"/check"), (b":authority", b"auth"), (b"authorization", b"good")),
+        ((b":method", b"POST"), (b":path", b"/"), (b":authority", b"auth"), (b":scheme", b"http")),
+        ((b":method", b"GET"), (b":path", b"/")),
+        (),
+    ),
+}
+CALLBACKS: Final[Mapping[str, tuple[str, int]]] = {
+    # name -> the rest of its parameters behind the context, and the number of those that ABI 0.1.0 lacks
+    "proxy_on_vm_start": ("size", 0),
+    "proxy_on_configure": ("size", 0),
+    "proxy_on_request_headers": ("count end", 1),
+    "proxy_on_request_body": ("size end", 0),
+    "proxy_on_request_trailers": ("count", 0),
+    "proxy_on_response_headers": ("count end", 1),
+    "proxy_on_response_body": ("size end", 0),
+    "proxy_on_response_trailers": ("count", 0),
+    "proxy_on_http_call_response": ("call headers body trailers", 0),
+    "proxy_on_queue_ready": ("queue", 0),
+    "proxy_on_done": ("", 0),
+    "proxy_on_log": ("", 0),
+    "proxy_on_delete": ("", 0),
+}
+WITHOUT_RESULT: Final = frozenset(
+    {"proxy_on_http_call_response", "proxy_on_queue_ready", "proxy_on_log", "proxy_on_delete"}
+)
+# Where a call ends Envoy itself with a segmentation fault (1.36 and 1.40, measured), so that it is not made: the
+# stream that it works on is gone, or not there yet. Likewise set_envoy_filter_state in proxy_on_delete, the status
+# of the buffer FOREIGN_FUNCTION_ARGUMENTS outside of such a call. Continuing is not among the calls: a stream that does
+# not wait goes on twice then, or crashes (FilterManager's iteration state is only asserted on in debug builds).
+_LATE: Final = frozenset({"proxy_on_done", "proxy_on_log", "proxy_on_delete"})
+DEADLY: Final[Mapping[str, frozenset[str]]] = {
+    "proxy_send_local_response": _LATE,
+    "proxy_call_foreign_function": _LATE,
+}
+MAY_PAUSE: Final = frozenset(
+    f"proxy_on_{leg}_{part}" for leg in ("request", "response") for part in ("headers", "body", "trailers")
+)
