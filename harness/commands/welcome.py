@@ -79,7 +79,8 @@ def _lines(place: Place, apps: Mapping[str, int]) -> list[str]:
         f"{shlex.quote(str(place.kubectl))} apply -f {shlex.quote(str(manifest))}",
         f"{shlex.quote(str(place.kubectl))} get aw",
         f"curl -si http://127.0.0.1:{first}/details/1",
-        f"{_program('harness', 'harness')} exec --name {place.folder.name} -- ps ax",
+        f"{_program('harness', 'harness')} exec --name {place.folder.name} --in details"
+        " -- curl -s 127.0.0.1:15000/clusters",
     ]
 
 

@@ -233,7 +233,9 @@ def main() -> None:
                 except Exception as error:
                     seen[name] = {"raised": type(error).__name__, "message": str(error)}
     seen["phases"] = [event.phase for event in told if isinstance(event, events.PhaseEnded)]
-    seen["since start"] = [event.since_start for event in told if isinstance(event, events.PhaseEnded)]
+    ended = [event for event in told if isinstance(event, events.PhaseEnded)]
+    # What is built or installed once, before the first bring-up of all, has no place on its clock.
+    seen["since start"] = [event.since_start for event in ended if event.since_start is not None]
     sys.stdout.write(json.dumps(seen))
 
 

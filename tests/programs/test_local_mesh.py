@@ -212,7 +212,7 @@ def test_the_lines_that_the_sandbox_prints_work(tree: Tree) -> None:
     assert "hello created" in sandbox.run(" apply ")
     assert eventually(lambda: "hello: world" in sandbox.run("curl -si"))
     assert eventually(lambda: "Synced" in sandbox.run(" get aw"))
-    assert "kube-apiserver" in sandbox.run(" exec --name ")
+    assert "outbound|8081||wasmer.istio-system.svc.cluster.local" in sandbox.run(" exec --name ")
     place = state.folder() / sandbox.name
     assert (place / "kubeconfig").stat().st_mode & 0o777 == 0o600
     sandbox.process.send_signal(signal.SIGINT)
