@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "exec": "exec",
     "doctor": "doctor",
     "schema": "schema",
+    "sim": "sim",
     "toolchain": "toolchain",
 }
 

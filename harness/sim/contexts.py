@@ -94,6 +94,7 @@ class Context:
         self.machine, self.number, self.plugin = machine, number, plugin
         self.root: Root
         self.created = False
+        self.last_buffer: bytes | bytearray = EMPTY
 
     def changeable(self, kind: MapType) -> HeaderMap | None:
         """A header map to be changed."""
@@ -145,8 +146,7 @@ class Context:
             b"plugin_root_id": self.plugin.root_id,
             b"plugin_vm_id": self.machine.vm_plugin.vm_id,
         }
-        node = self.machine.world.node
-        return {"node": {"id": node.id, "cluster": node.cluster}} if name == b"xds" else plain.get(name)
+        return {"node": self.machine.world.node.fields()} if name == b"xds" else plain.get(name)
 
     def keep(self, path: bytes, value: bytes) -> Status:
         """Set a property."""

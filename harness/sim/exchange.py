@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from harness.sim import local, router, wire
-from harness.sim.clock import Timer
+from harness.sim.clock import MILLISECOND, Timer
 from harness.sim.contexts import Response
 from harness.sim.filters import Filter
 from harness.sim.maps import HeaderMap, Kind, Pair
@@ -20,6 +20,9 @@ from harness.sim.properties import Facts
 from harness.sim.stages import Sink, Stage
 from harness.sim.world import World
 
+_BODILESS: Final = (204, 304)
+_LINGERS: Final = 1000 * MILLISECOND
+"""How long a connection stays open once its answer broke off, for the client to read what is there."""
 _DATE: Final = b"Tue, 14 Nov 2023 22:13:20 GMT"
 
 
@@ -62,6 +65,7 @@ class Exchange:
         self.facts = Facts(route.name, route.cluster, number, world.clock.now)
         self.received = Received()
         self.over = False
+        self.closing = 0
         self.request: HeaderMap | None = None
         self.complete = False
         self._head_only = False
@@ -94,6 +98,9 @@ class Exchange:
         self.request, self.complete = headers, end
         self._head_only = headers.get(b":method") == b"HEAD"
         self.facts.request_head = headers.byte_size()
+        if b"#" in (headers.get(b":path") or b""):
+            self.answer(Response(400, [], b"", "path_normalization_failed", -1))
+            return
         self._decode(lambda: self._decoding.headers(headers, end))
 
     def data(self, data: bytes, end: bool) -> None:
@@ -187,6 +194,7 @@ class Exchange:
         """See filters.Stream."""
         if not self.over:
             self.received.outcome = "closed" if self.received.status is None else "reset"
+            self.closing = self.world.clock.now + _LINGERS
             self.finish()
 
     def reroute(self) -> None:
@@ -198,9 +206,13 @@ class Exchange:
             self._answered = True
             self._send_directly(Response(502, [], b"missing required header: :status", "", -1))
             return False
+        for name in wire.HOP_BY_HOP:
+            headers.remove(name)
         if headers.get(b"date") is None:
             headers.add(b"date", _DATE)
         headers.put(b"server", b"envoy")
+        if not self.complete:
+            headers.add(b"connection", b"close")
         self._response = headers
         self.facts.code = int(headers.get(b":status") or b"0")
         self.received.status = self.facts.code
@@ -251,7 +263,7 @@ class _Client:
             return
         exchange.facts.response_size += len(data)
         self._came += len(data)
-        if not exchange.head_only:
+        if not exchange.head_only and exchange.received.status not in _BODILESS:
             exchange.received.body += data
         if end:
             self._end()
@@ -268,7 +280,7 @@ class _Client:
 
     def _end(self) -> None:
         received = self._exchange.received
-        if self._length is not None and not self._exchange.head_only and received.status not in (204, 304):
+        if self._length is not None and not self._exchange.head_only and received.status not in _BODILESS:
             del received.body[self._length :]
             received.outcome = "response" if self._came >= self._length else "timeout"
         else:
@@ -286,7 +298,7 @@ def run(exchange: Exchange, request: Request, timeout: float, request_id: bytes)
     if not exchange.over:
         world.clock.sleep(max(0, (end - world.clock.now) / 1_000_000))
         exchange.finish()
-    if exchange.received.outcome == "timeout":
+    if exchange.received.outcome == "timeout" or exchange.closing > end:
         exchange.received = Received()
     while world.pending and world.clock.step():
         pass

@@ -97,6 +97,8 @@ class Host:
     def _begin(self) -> None:
         self._allowed = tables.START_ALLOWED
         for name, arguments in self._code.entries():
+            if name not in self._code.exports:
+                continue
             self._enter(self._vm_context, name, arguments)
             self._check()
         self._allowed = None
@@ -138,6 +140,11 @@ class Host:
         """Give a stream's context its number."""
         context.number = self._number()
         self.contexts[context.number] = context
+
+    def kill(self) -> None:
+        """End the VM without telling it."""
+        for root in self.roots:
+            root.set_period(0)
 
     def stop(self) -> None:
         """End the VM: every plugin is done and deleted, or waits until it says that it is."""

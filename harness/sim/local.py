@@ -10,6 +10,7 @@ from harness.sim.maps import HeaderMap, Kind
 def reply(response: Response, *, grpc: bool) -> tuple[HeaderMap, bytes]:
     """Headers and body; to a gRPC request all is in the headers."""
     headers = HeaderMap(Kind.RESPONSE, ((b":status", b"%d" % response.status), *response.headers))
+    headers.put(b":status", b"%d" % response.status)
     body = response.body
     if grpc:
         code = response.grpc if response.grpc >= 0 else wire.GRPC_OF_HTTP.get(response.status, 2)

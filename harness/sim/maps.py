@@ -22,8 +22,10 @@ _BOTH: Final = (
 )  # fmt: skip
 _REQUEST: Final = (
     b":authority", b":method", b":path", b":protocol", b":scheme", b"accept", b"accept-encoding",
-    b"access-control-request-headers", b"access-control-request-method", b"authorization", b"expect", b"grpc-timeout",
-    b"origin", b"te", b"user-agent", b"x-client-trace-id", b"x-forwarded-client-cert",
+    b"access-control-request-headers", b"access-control-request-method", b"authorization", b"expect",
+    b"grpc-timeout",
+    b"if-match", b"origin", b"pragma", b"referer", b"te", b"user-agent", b"x-client-trace-id",
+    b"x-forwarded-client-cert",
     b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto",
     b"x-envoy-expected-rq-timeout-ms", b"x-envoy-internal", b"x-envoy-original-path",
 )  # fmt: skip

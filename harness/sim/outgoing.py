@@ -80,9 +80,9 @@ def _start(vm: Machine, call: Call, answer: Callable[[Reply | None], None]) -> N
         answer(reply)
 
     def arrive() -> None:
-        rest = wire.Rest(request.body, request.trailers) if request.body or request.trailers else None
+        rest = wire.Rest(request.body) if request.body else None  # trailers are never sent
         reply = world.clusters.ask(wire.sent(request.cluster, request.headers, rest))
-        call.timers.append(world.clock.after(reply.delay, lambda: end(reply)))
+        call.timers.append(world.clock.after(reply.delay + wire.CALL, lambda: end(reply)))
 
     if request.timeout:
         call.timers.append(world.clock.after(request.timeout, lambda: end(None)))

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from harness.sim.calls.properties import Empty, Message
 from harness.sim.clock import START
 from harness.sim.contexts import Context
 from harness.sim.maps import HeaderMap
+from harness.sim.values import Fields, Message
 
 CLIENT: Final = ("127.0.0.1:50000", 50000)
 LISTENER: Final = ("127.0.0.1:15006", 15006)
@@ -33,6 +33,7 @@ class Facts:
     response_size: int = 0
     code: int | None = None
     details: str | None = None
+    routed: bool = False
     reached: bool = False
     ended: int | None = None
     request_head: int = 0
@@ -48,7 +49,7 @@ class Seen:
     trailers: HeaderMap | None
 
 
-_NONE: Final = Empty()
+_NONE: Final = Fields()
 
 
 def find(context: Context, facts: Facts, seen: Seen, name: bytes) -> Any:
@@ -133,17 +134,19 @@ def _destination(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any
 
 def _upstream(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     del context, seen
-    known = {
-        "address": UPSTREAM[0], "port": UPSTREAM[1], "local_address": _LOCAL, "transport_failure_reason": "",
-    }  # fmt: skip
-    return {"request_attempt_count": int(facts.reached), **(known if facts.reached else {})}
+    known = {"address": UPSTREAM[0], "port": UPSTREAM[1], "local_address": _LOCAL}
+    return {
+        "request_attempt_count": int(facts.routed),
+        "transport_failure_reason": "" if facts.routed else None,
+        **(known if facts.reached else {}),
+    }
 
 
 def _xds(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     del seen
     inbound = context.machine.world.inbound
     return {
-        "node": _node(context),
+        "node": context.machine.world.node.fields(),
         "cluster_name": facts.cluster or None,
         "cluster_metadata": Message(filter_metadata=_NONE),
         "route_name": facts.route,
@@ -152,24 +155,18 @@ def _xds(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
         "listener_metadata": Message(filter_metadata=_NONE),
         "filter_chain_name": "",
         "virtual_host_name": "all",
-        "upstream_host_metadata": Message(filter_metadata=_NONE) if facts.reached else None,
+        "upstream_host_metadata": {} if facts.reached else None,
     }
-
-
-def _node(context: Context) -> Mapping[str, Any]:
-    node = context.machine.world.node
-    fields = {key: _field(value) for key, value in node.metadata.items()}
-    metadata = Message(fields={key: value for key, value in fields.items() if value is not None})
-    return {"id": node.id, "cluster": node.cluster, "metadata": metadata | metadata["fields"]}
-
-
-def _field(value: Any) -> Any:
-    return value if isinstance(value, (str, bool)) else None
 
 
 def _metadata(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     del context, facts, seen
     return Message(filter_metadata=_NONE, typed_filter_metadata=_NONE)
+
+
+def _filter_state(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
+    del context, seen
+    return {f"wasm.{name.decode('utf-8', 'replace')}": value for name, value in facts.state.items()}
 
 
 _GROUPS: Final[Mapping[bytes, Callable[[Context, Facts, Seen], Mapping[str, Any]]]] = {
@@ -181,4 +178,5 @@ _GROUPS: Final[Mapping[bytes, Callable[[Context, Facts, Seen], Mapping[str, Any]
     b"upstream": _upstream,
     b"xds": _xds,
     b"metadata": _metadata,
+    b"filter_state": _filter_state,
 }

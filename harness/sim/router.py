@@ -54,6 +54,10 @@ class Owner(Protocol):
         """The cluster's headers are there."""
         ...
 
+    def tailing(self, trailers: HeaderMap) -> None:
+        """The cluster's trailers are there."""
+        ...
+
 
 class Router:
     """See stages.Sink; ``back`` is where answers go."""
@@ -76,7 +80,7 @@ class Router:
         """See stages.Sink."""
         if self._gone or self._headers is not None:
             return
-        if headers.get(b":path") is None or not headers.get(b":scheme"):
+        if not (headers.get(b":path") or b"").startswith(b"/") or not headers.get(b":scheme"):
             self._owner.answer(Response(404, [], b"", "route_not_found", -1))
             return
         if self._owner.route.cluster not in self._owner.world.clusters.answers:
@@ -90,6 +94,7 @@ class Router:
             self._owner.answer(Response(503, [], fault, "http1.codec_error", -1))
             return
         self._headers, self._bare = headers, end
+        self._owner.facts.routed = True
         if end:
             self._send()
 
@@ -162,7 +167,9 @@ class Router:
 
     def _end(self, reply: Reply, sized: bool) -> None:
         if reply.trailers and not sized:
-            self._back().trailers(HeaderMap(Kind.RESPONSE_TRAILERS, reply.trailers))
+            trailers = HeaderMap(Kind.RESPONSE_TRAILERS, reply.trailers)
+            self._owner.tailing(trailers)
+            self._back().trailers(trailers)
         else:
             self._back().data(bytearray(), True)
 

@@ -50,7 +50,7 @@ class Slot:
                 Host(world, code, plugin)
                 canary = Host(world, code, plugin)
                 canary.start(plugin)
-                canary.stop()
+                canary.kill()
                 self._load(code)
             self.loaded = self._load(code)
         except NotLoaded as no:

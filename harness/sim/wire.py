@@ -15,11 +15,13 @@ from harness.sim.upstream import Arrived, Reply
 
 HOP: Final = 1.0
 """How long a message takes from one program to the next, in milliseconds."""
-PIECE: Final = 4.0
+PIECE: Final = 0.1
 """The time between two pieces of a body, in milliseconds."""
+CALL: Final = 4.0
+"""How long the answer to a call takes, in milliseconds: longer than the rest of a message that is under way."""
 
 GRPC_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
-_HOP_BY_HOP: Final = frozenset(
+HOP_BY_HOP: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
 _BODILESS_METHODS: Final = (b"GET", b"HEAD", b"DELETE", b"TRACE", b"CONNECT")
@@ -33,7 +35,7 @@ def request_headers(method: str, path: str, pairs: Iterable[Pair], request_id: b
     headers = HeaderMap(Kind.REQUEST, line)
     headers.add(b":scheme", b"http")
     for name, value in sent:
-        if name.lower() != b"host" and name.lower() not in _HOP_BY_HOP:
+        if name.lower() != b"host" and name.lower() not in HOP_BY_HOP:
             headers.add(name, value)
     proto = headers.get(b"x-forwarded-proto")
     if proto is None:
@@ -82,7 +84,7 @@ def sent(cluster: str, headers: HeaderMap, rest: Rest | None) -> Arrived:
 
 def request_lines(headers: HeaderMap, body: bool) -> tuple[Pair, ...]:
     """A request's headers as they go to a cluster: the host first, framing last, no line that cannot be written."""
-    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0] and pair[0] not in _HOP_BY_HOP]
+    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0] and pair[0] not in HOP_BY_HOP]
     host = headers.get(b":authority")
     if host is not None:
         lines.insert(0, (b"host", host))
@@ -96,7 +98,7 @@ def request_lines(headers: HeaderMap, body: bool) -> tuple[Pair, ...]:
 
 def response_lines(headers: HeaderMap, body: bool, head: bool) -> tuple[Pair, ...]:
     """A response's headers as they go to the client."""
-    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0] and pair[0] not in _HOP_BY_HOP]
+    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0]]
     status = headers.get(b":status") or b""
     if headers.get(b"content-length") is None and status[:1] != b"1" and status not in (b"204", b"304"):
         if body or head:

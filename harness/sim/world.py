@@ -13,6 +13,7 @@ from typing import Any
 from autowasm.abi.tables import MetricType
 from harness.sim.clock import Clock
 from harness.sim.upstream import Clusters
+from harness.sim.values import Message, struct_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Node:
     id: str = "node"
     cluster: str = "cluster"
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def fields(self) -> Message:
+        """As a property."""
+        return Message(id=self.id, cluster=self.cluster, metadata=struct_of(self.metadata))
 
 
 @dataclass(slots=True)
@@ -93,8 +98,9 @@ class World:
         return self.metrics.setdefault((kind, name), Metric(kind))
 
     def figures(self) -> dict[str, Any]:
-        """All metrics: a number each, and for histograms how many values and their sum."""
+        """All metrics: a number each, and for histograms that have values how many and their sum."""
         return {
             name: {"count": m.count, "sum": m.sum} if m.kind is MetricType.HISTOGRAM else m.sum
             for (_, name), m in sorted(self.metrics.items())
+            if name and (m.count or m.kind is not MetricType.HISTOGRAM)
         }

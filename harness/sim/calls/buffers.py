@@ -11,12 +11,23 @@ from harness.sim.contexts import Machine
 _KINDS: Final = {int(kind): kind for kind in BufferType}
 
 
+def _find(vm: Machine, kind: BufferType) -> bytes | bytearray | None:
+    """A buffer; the arguments of a foreign function are whatever was looked at last."""
+    context = vm.context
+    if kind is BufferType.FOREIGN_FUNCTION_ARGUMENTS:
+        return context.last_buffer
+    buffer = context.buffer(kind)
+    if buffer is not None:
+        context.last_buffer = buffer
+    return buffer
+
+
 def get_buffer_bytes(vm: Machine, kind: int, start: int, size: int, *out: int) -> int:
     """A part of a buffer, as far as it goes."""
     which = _KINDS.get(kind)
     if which is None:
         return Status.BAD_ARGUMENT
-    buffer = vm.context.buffer(which)
+    buffer = _find(vm, which)
     if buffer is None:
         return Status.NOT_FOUND
     return answers.give(vm, buffer[start : start + size], *out)
@@ -27,7 +38,7 @@ def get_buffer_status(vm: Machine, kind: int, size_at: int, flags_at: int) -> in
     which = _KINDS.get(kind)
     if which is None:
         return Status.BAD_ARGUMENT
-    buffer = vm.context.buffer(which)
+    buffer = _find(vm, which)
     if buffer is None:
         return Status.NOT_FOUND
     return answers.put(vm, size_at, len(buffer)) or answers.put(vm, flags_at, 0)
@@ -38,7 +49,7 @@ def set_buffer_bytes(vm: Machine, kind: int, start: int, size: int, *rest: int) 
     which = _KINDS.get(kind)
     if which is None:
         return Status.BAD_ARGUMENT
-    buffer = vm.context.buffer(which)
+    buffer = _find(vm, which)
     if buffer is None:
         return Status.NOT_FOUND
     data = vm.read(*rest)
