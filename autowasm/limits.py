@@ -68,5 +68,9 @@ DRYRUN_FUEL: Final = 5_000_000_000
 DRYRUN_MEMORY_BYTES: Final = 1024 * MIB
 """Linear memory of a module under test: the host's own limit (proxy-wasm-cpp-host, limits.h)."""
 
+DRYRUN_MODULE_BYTES: Final = 64 * MIB
+"""Largest module that is compiled for a dry run: twice what a sidecar's fetch can hold; compiling takes memory and
+time in proportion."""
+
 DRYRUN_STACK_BYTES: Final = MIB
 """Native stack of a module under test."""

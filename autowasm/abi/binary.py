@@ -126,6 +126,7 @@ def is_component(module: bytes) -> bool:
 
 def _section(source: Reader, result: Module, last: int) -> int:
     start = source.offset
+    source.entry(reader.SECTION)
     identifier = source.byte("section id")
     body = source.part(source.u32("section size"), f"section {identifier}")
     if identifier == 0:

@@ -68,7 +68,7 @@ def _token(world: World, kind: int, ranges: tuple[int, ...], at: int) -> int:
     if not all(world.reachable(*ranges[i : i + 2]) for i in range(0, len(ranges), 2)):
         return Status.INVALID_MEMORY_ACCESS
     token = len(world.tokens) + 1 << 2 | kind
-    world.tokens.append(token)
+    world.tokens.add(token)
     return answers.put(world, at, token)
 
 

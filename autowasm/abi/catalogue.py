@@ -26,6 +26,7 @@ RULES: Final = {
     "missing-import": "Imported functions must be the host's.",
     "name-section": "The name section must be readable where there is one.",
     "never-called": "A callback should be one that the module's ABI version calls.",
+    "not-run": "What the dry run cannot end, or is too large for it, is not run.",
     "oci-layout": "How the module lies in its image.",
     "out-of-fuel": "A callback must come to an end.",
     "out-of-memory": "A callback must make do with the memory that a proxy gives.",

@@ -6,10 +6,13 @@ any thread. It never raises for what a module does.
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from autowasm import limits
 from autowasm.abi import binary, corrupted, findings, reader, remedies, rules, sdk
 from autowasm.abi.findings import Finding, Report
 from autowasm.abi.outcome import Budget, Compiled, Configuration, Fault, Outcome
@@ -23,6 +26,7 @@ ENVOY: Final = "1.40"
 
 _DEFAULT_BUDGET: Final = Budget()
 _LOG_LINES: Final = 3
+_MOST_OF_A_RULE: Final = 100
 _VERSION: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.[0-9]{1,3})?")
 
 # Faults of one step share a remedy.
@@ -62,10 +66,19 @@ def check(
     abi, made = rules.abi_version(parsed), sdk.recognise(module, parsed)
     given = configuration.capabilities if configuration is not None else frozenset()
     subject = Subject(module, parsed, abi, made, version, given)
-    found = [finding for rule in rules.TABLE for finding in rule(subject)]
+    found = [finding for rule in rules.TABLE for finding in _first(rule(subject))]
     if configuration is not None and budget is not None and all(f.level != "error" for f in found):
         found += _dry_run(subject, configuration, budget, compiled)
     return Report(Digest.of(module), len(module), abi, made, envoy, findings.ordered(found))
+
+
+def _first(found: Iterator[Finding]) -> Iterator[Finding]:
+    """The first findings of one rule, and word that there are more: a million of them help nobody."""
+    last = None
+    for last in itertools.islice(found, _MOST_OF_A_RULE):
+        yield last
+    if last is not None and next(found, None) is not None:
+        yield replace(last, message=f"{last.rule}: {_MOST_OF_A_RULE} are listed, found more", where="module")
 
 
 def target(envoy: str) -> tuple[int, int]:
@@ -94,6 +107,9 @@ def _dry_run(
 ) -> list[Finding]:
     from autowasm.abi import dryrun  # noqa: PLC0415 - the engine is loaded where a module is really run
 
+    reason = _not_run(subject)
+    if reason:
+        return [Finding("not-run", "warning", f"dry run: {reason}", "module")]
     try:
         program = dryrun.Program(subject.bytes, subject.abi or "", compiled)
     except dryrun.Invalid as fault:
@@ -109,6 +125,15 @@ def _dry_run(
         if without is None or not _is_vm_start(without):
             outcome = replace(outcome, fault=_wants_none(outcome.fault))
     return [_finding(outcome, subject.sdk)]
+
+
+def _not_run(subject: Subject) -> str:
+    """Why a module is not executed, empty where it is: nothing could end it, or it costs too much."""
+    if any(memory.shared for memory in subject.module.memories):
+        return "a memory must not be shared, as nothing ends a wait for another thread, found a shared one"
+    if subject.module.size > limits.DRYRUN_MODULE_BYTES:
+        return f"at most {limits.DRYRUN_MODULE_BYTES} bytes are compiled, found {subject.module.size}"
+    return ""
 
 
 def _is_vm_start(fault: Fault) -> bool:

@@ -58,6 +58,7 @@ def skip(body: Reader) -> None:
     """
     while True:
         offset = body.offset
+        body.entry()
         operator, prefix = body.byte("constant expression"), 0
         if operator == _END:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from autowasm.abi import binary
-from autowasm.abi.reader import Malformed, Reader
+from autowasm.abi.reader import SECTION, Malformed, Reader
 
 PARSE: Final = "Failed to parse corrupted Wasm module"
 LOAD: Final = "Failed to load Wasm bytecode"
@@ -28,6 +28,7 @@ def words(module: bytes, markers: frozenset[str]) -> str:
 
 def _marked(source: Reader, markers: frozenset[str]) -> bool:
     while not source.at_end:
+        source.entry(SECTION)
         identifier = source.byte("section id")
         body = source.part(source.u32("section size"), "section")
         if identifier == _EXPORT_SECTION:

@@ -26,6 +26,9 @@ from autowasm.abi.outcome import Budget, Compiled, Configuration, Fault, Outcome
 from autowasm.abi.stream import ROOT
 from autowasm.abi.world import World
 
+_STEPS: Final = 64
+"""Steps of host functions that cost as much as a call."""
+
 _MUCH: Final = 0.5
 """A module that traps with this share of its memory taken has run out of it: allocators take big steps."""
 
@@ -44,6 +47,10 @@ _V8_WORDS: Final = {
 
 _ENGINE_FORM: Final = 1
 """Changes whenever ``_engine`` does: what was compiled for another engine is not taken."""
+
+
+_HELD: Final = {"table_elements": 10_000_000, "instances": 1, "tables": 100, "memories": 16}
+"""What one run may hold, beside the memory that its budget says."""
 
 
 class Invalid(errors.Final):
@@ -160,7 +167,7 @@ class _Run:
         self._budget = budget
         self._store = wasmtime.Store(_ENGINE)
         self._store.set_fuel(budget.fuel)
-        self._store.set_limits(memory_size=budget.memory, table_elements=10_000_000, instances=1)
+        self._store.set_limits(memory_size=budget.memory, **_HELD)
         self._exports: Any = None
         self._memory: wasmtime.Memory | None = None
         self._allowed: frozenset[str] | None = None
@@ -315,7 +322,7 @@ class _Run:
             message = f"{name}: it may call only what the host allows at the start, found a call of {full}"
             says = f"Function: {name} failed: Uncaught Error: restricted_callback"
             self._stop(Fault("start-restricted-call", message, full, says))
-        elif self._calls > self._budget.calls:
+        elif self._calls + self.world.spent // _STEPS > self._budget.calls:
             message = f"{name}: it must end within {self._budget.calls} calls of the host, found no end"
             self._stop(Fault("out-of-fuel", message, full))
         return self._fault is None

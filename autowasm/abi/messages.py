@@ -22,7 +22,9 @@ _ABSENT: Final = (BufferType.PLUGIN_CONFIGURATION, BufferType.HTTP_CALL_RESPONSE
 
 
 def _map(world: World, kind: int) -> Pairs | None:
-    return world.stream.maps.get(MapType(kind)) if world.stream is not None else None
+    pairs = world.stream.maps.get(MapType(kind)) if world.stream is not None else None
+    world.spend(len(pairs or ()))
+    return pairs
 
 
 def _shown(world: World, kind: int) -> Pairs | None:
@@ -113,6 +115,7 @@ def set_header_map_pairs(world: World, kind: int, pointer: int, size: int) -> in
     if pairs is None:
         return Status.BAD_ARGUMENT
     pairs[:] = [(name.lower(), value) for name, value in stream.parse(data)]
+    world.spend(len(pairs))
     return Status.OK
 
 
@@ -182,6 +185,7 @@ def send_local_response(world: World, status: int, *rest: int) -> int:
         return Status.INVALID_MEMORY_ACCESS
     if world.stream is not None and world.stream.local is None:
         headers = [(name.lower(), value) for name, value in stream.parse(parts[2] or b"")]
+        world.spend(len(headers))
         world.stream.local = ([(b":status", str(status).encode()), *headers], parts[1] or b"")
     return Status.OK
 

@@ -24,6 +24,7 @@ def check_functions(module: bytes, section: binary.Section) -> None:
     body = Reader(module, section.offset, section.offset + section.size)
     body.name("custom section name")
     while not body.at_end:
+        body.entry()
         kind = body.byte("subsection")
         part = body.part(body.u32("subsection size"), "subsection")
         if kind == 1:

@@ -32,7 +32,7 @@ def get_property(world: World, path: int, size: int, *out: int) -> int:
     name = raw.decode("utf-8", "replace").rstrip("\0").replace("\0", ".")
     if not name:
         return Status.SERIALIZATION_FAILURE
-    known = _known(world)
+    known = world.properties if name in world.properties else _known(world)
     value = known[name] if name in known else _of_request(world, name)
     if value is not None:
         return answers.give(world, value, *out)
@@ -46,7 +46,7 @@ def _known(world: World) -> dict[str, bytes]:
         "plugin_root_id": world.configuration.root_id.encode(),
         "plugin_vm_id": world.configuration.vm_id.encode(),
         "listener_direction": (1).to_bytes(8, "little"),  # INBOUND
-    } | world.properties
+    }
 
 
 def _of_request(world: World, name: str) -> bytes | None:
@@ -54,6 +54,7 @@ def _of_request(world: World, name: str) -> bytes | None:
         return None
     maps = world.stream.maps | world.stream.logged
     pairs = maps.get(MapType.HTTP_REQUEST_HEADERS, [])
+    world.spend(len(pairs))
     header = _REQUEST.get(name) or name.removeprefix("request.headers.").encode()
     return stream.value(pairs, header)
 

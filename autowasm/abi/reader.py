@@ -19,6 +19,12 @@ MOST_TABLES: Final = 100_000
 MOST_MEMORIES: Final = 100_000
 MOST_PARAMETERS: Final = 1_000
 NAME_BYTES: Final = 100_000
+MOST_ENTRIES: Final = 3_000_000
+"""Entries of all vectors of a module together, custom sections and operators of initialisers counted: what no tool
+makes, read in some seconds at worst."""
+
+SECTION: Final = 8
+"""A section counts as so many entries: it costs more."""
 
 
 class Malformed(errors.Final):
@@ -30,14 +36,18 @@ class Malformed(errors.Final):
 
 
 class Reader:
-    """A cursor from ``offset`` up to ``end``, that never reads outside them."""
+    """A cursor from ``offset`` up to ``end``, that never reads outside them.
 
-    __slots__ = ("_data", "_end", "offset")
+    Cursors over parts share one count of entries.
+    """
+
+    __slots__ = ("_data", "_end", "_entries", "offset")
 
     def __init__(self, data: bytes, offset: int = 0, end: int | None = None) -> None:
         self._data = data
         self.offset = offset
         self._end = len(data) if end is None else end
+        self._entries = [0]
 
     @property
     def left(self) -> int:
@@ -84,6 +94,7 @@ class Reader:
         """
         self._need(size, what)
         inner = Reader(self._data, self.offset, self.offset + size)
+        inner._entries = self._entries
         self.offset += size
         return inner
 
@@ -135,7 +146,18 @@ class Reader:
             raise Malformed(start, f"number of {what} must be at most {most}, found {value}")
         if value > self.left:
             raise Malformed(start, f"number of {what} must fit into {self.left} bytes, found {value}")
+        self.entry(value)
         return value
+
+    def entry(self, number: int = 1) -> None:
+        """Count entries that are about to be read.
+
+        Raises:
+            Malformed: there are more than any tool makes.
+        """
+        self._entries[0] += number
+        if self._entries[0] > MOST_ENTRIES:
+            raise Malformed(self.offset, f"a module must have at most {MOST_ENTRIES} entries in all")
 
     def name(self, what: str) -> str:
         """A name: UTF-8 behind its length.

@@ -6,6 +6,8 @@ VMs there is nothing here.
 
 from __future__ import annotations
 
+from collections import deque
+
 from autowasm.abi import answers
 from autowasm.abi.tables import MetricType, Status
 from autowasm.abi.world import World
@@ -40,7 +42,9 @@ def register_shared_queue(world: World, name: int, size: int, at: int) -> int:
     key = world.read(name, size)
     if key is None:
         return Status.INVALID_MEMORY_ACCESS
-    return answers.put(world, at, world.queues.setdefault(key, len(world.queues) + 1))
+    number = world.queues.setdefault(key, len(world.queues) + 1)
+    world.messages.setdefault(number, deque())
+    return answers.put(world, at, number)
 
 
 def resolve_shared_queue(world: World, *arguments: int) -> int:
@@ -59,18 +63,18 @@ def enqueue_shared_queue(world: World, queue: int, pointer: int, size: int) -> i
     data = world.read(pointer, size)
     if data is None:
         return Status.INVALID_MEMORY_ACCESS
-    if queue not in world.queues.values():
+    if queue not in world.messages:
         return Status.NOT_FOUND
-    world.messages.setdefault(queue, []).append(data)
+    world.messages[queue].append(data)
     return Status.OK
 
 
 def dequeue_shared_queue(world: World, queue: int, *out: int) -> int:
     """Take from a queue."""
-    if queue not in world.queues.values():
-        return Status.NOT_FOUND
     waiting = world.messages.get(queue)
-    return answers.give(world, waiting.pop(0), *out) if waiting else Status.EMPTY
+    if waiting is None:
+        return Status.NOT_FOUND
+    return answers.give(world, waiting.popleft(), *out) if waiting else Status.EMPTY
 
 
 def define_metric(world: World, kind: int, name: int, size: int, at: int) -> int:
@@ -81,6 +85,7 @@ def define_metric(world: World, kind: int, name: int, size: int, at: int) -> int
     if kind > max(MetricType):
         return Status.BAD_ARGUMENT
     number = world.metrics.setdefault(key, (len(world.metrics) + 1) << 2 | kind)
+    world.values.setdefault(number, 0)
     return answers.put(world, at, number)
 
 
@@ -100,7 +105,7 @@ def get_metric(world: World, metric: int, at: int) -> int:
     """A counter's or a gauge's value."""
     if metric & 3 not in (MetricType.COUNTER, MetricType.GAUGE):
         return Status.BAD_ARGUMENT
-    if metric not in world.metrics.values():
+    if metric not in world.values:
         return Status.NOT_FOUND
     return (
         Status.OK if world.put(at, world.values.get(metric, 0) % 2**64, 8) else Status.INVALID_MEMORY_ACCESS
@@ -108,7 +113,7 @@ def get_metric(world: World, metric: int, at: int) -> int:
 
 
 def _set(world: World, metric: int, value: int) -> int:
-    if metric not in world.metrics.values():
+    if metric not in world.values:
         return Status.NOT_FOUND
     world.values[metric] = value
     return Status.OK

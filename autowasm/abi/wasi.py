@@ -27,6 +27,7 @@ def fd_write(world: World, fd: int, vectors: int, count: int, written_at: int) -
     table = world.read(vectors, 8 * min(count, _MOST_VECTORS))
     if table is None:
         return WasiErrno.FAULT
+    world.spend(len(table))
     text, written = b"", 0
     for at in range(0, len(table), 8):
         pointer, size = (int.from_bytes(table[i : i + 4], "little") for i in (at, at + 4))

@@ -8,6 +8,7 @@ a refusal that may come from such an answer is not held against the module. Logs
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -48,6 +49,7 @@ class Guest(Protocol):
 class World:
     """State of one run. ``configuring`` is whether a plugin is being created or configured.
 
+    ``spent`` are the steps of host functions that do more the more there is: they count as calls, too.
     ``stream`` is the request under way, None before; ``ending`` are the words about the proxy's own end,
     where a call of the module brought it about.
     """
@@ -65,8 +67,9 @@ class World:
     metrics: dict[bytes, int] = field(default_factory=dict)
     values: dict[int, int] = field(default_factory=dict)
     queues: dict[bytes, int] = field(default_factory=dict)
-    messages: dict[int, list[bytes]] = field(default_factory=dict)
-    tokens: list[int] = field(default_factory=list)
+    messages: dict[int, deque[bytes]] = field(default_factory=dict)
+    tokens: set[int] = field(default_factory=set)
+    spent: int = 0
     _clock: int = _CLOCK_START
     _draws: int = 0
     _copied: int = 0
@@ -81,6 +84,10 @@ class World:
         if what not in self.guesses and len(self.guesses) < _LOG_LINES:
             self.guesses.append(what[:_LOG_CHARS])
 
+    def spend(self, steps: int) -> None:
+        """Count steps of a host function, beyond its call."""
+        self.spent += steps
+
     def now(self) -> int:
         """Nanoseconds since 1970, a microsecond later each time."""
         self._clock += _CLOCK_STEP
@@ -89,6 +96,8 @@ class World:
     def random(self, size: int) -> bytes:
         """Bytes that differ from call to call and not from run to run."""
         self._draws += 1
+        if not self._may_copy(size):
+            return bytes(size)
         return hashlib.shake_128(self._draws.to_bytes(8, "little")).digest(size)
 
     def reachable(self, pointer: int, size: int) -> bool:
