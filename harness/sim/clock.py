@@ -16,6 +16,10 @@ _READ: Final = 1_000
 """What reading the clock costs, in nanoseconds: two readings differ, as they do in life."""
 
 
+def _nothing() -> None:
+    """See Timer.cancel."""
+
+
 class Timer:
     """Something that is due; it can be cancelled."""
 
@@ -27,6 +31,7 @@ class Timer:
     def cancel(self) -> None:
         """Make it never happen."""
         self.cancelled = True
+        self.action = _nothing  # what it would have done is not kept until it would have been due
 
 
 class Clock:

@@ -57,9 +57,14 @@ class HeaderMap:
         for name, value in pairs:
             self.add(name, value)
 
+    def _key(self, name: bytes) -> bytes:
+        """A name as it is kept: in lower case, and in requests "host" is another name of ":authority"."""
+        key = name.lower()
+        return b":authority" if key == b"host" and b":authority" in self._inline else key
+
     def get(self, name: bytes) -> bytes | None:
         """The first value of a header."""
-        key = name.lower()
+        key = self._key(name)
         for other, value in self.pairs:
             if other == key:
                 return value
@@ -67,7 +72,7 @@ class HeaderMap:
 
     def add(self, name: bytes, value: bytes) -> None:
         """One more value: joined to the one that is there where the header is inline."""
-        key = name.lower()
+        key = self._key(name)
         if key in self._inline:
             for at, (other, old) in enumerate(self.pairs):
                 if other == key:
@@ -100,7 +105,7 @@ class HeaderMap:
 
     def remove(self, name: bytes) -> None:
         """All values of a header."""
-        key = name.lower()
+        key = self._key(name)
         self.pairs = [pair for pair in self.pairs if pair[0] != key]
 
     def byte_size(self) -> int:

@@ -80,7 +80,7 @@ class Router:
         """See stages.Sink."""
         if self._gone or self._headers is not None:
             return
-        if not (headers.get(b":path") or b"").startswith(b"/") or not headers.get(b":scheme"):
+        if not (headers.get(b":path") or b"").startswith(b"/") or not headers.get(b"x-forwarded-proto"):
             self._owner.answer(Response(404, [], b"", "route_not_found", -1))
             return
         if self._owner.route.cluster not in self._owner.world.clusters.answers:
@@ -126,7 +126,9 @@ class Router:
         headers = self._headers
         assert headers is not None
         length = headers.get(b"content-length")
-        if length is not None and length.isdigit():
+        if length and not length.isdigit():
+            return  # the cluster cannot make sense of it
+        if length:
             if len(self._body) < int(length):
                 return  # the cluster waits for the rest
             del self._body[int(length) :]
@@ -179,6 +181,6 @@ def _fault(headers: HeaderMap) -> bytes:
     if headers.get(b":method") is None:
         return b"missing required header: :method"
     for name, value in headers.pairs:
-        if any(bad in value for bad in _FORBIDDEN):
+        if name != b":scheme" and any(bad in value for bad in _FORBIDDEN):
             return b"invalid header value for: " + name
     return b""

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import wasmtime
 from wasmtime import FuncType, ValType
 
+from harness.sim import raw
+
 Call = Callable[..., int | None]
 """A host function: unsigned parameters, and a result where its type has one."""
 
+T = TypeVar("T")
+
 _TYPES: Final = {"i32": ValType.i32, "i64": ValType.i64, "f32": ValType.f32, "f64": ValType.f64}
-_MASKS: Final = {"i32": 2**32 - 1, "i64": 2**64 - 1}
+_SHOWN: Final = 20
+"""Frames of a backtrace, as many as the host shows."""
 _MAGIC: Final = b"\0asm"
 _FUEL: Final = 2_000_000_000
 """Instructions of one call from outside, a second or two: an endless loop ends with a verdict."""
@@ -85,6 +90,13 @@ class Module:
         except wasmtime.WasmtimeError as error:
             raise Unreadable(str(error).splitlines()[0]) from error
 
+        self.callable = {
+            e.name: len(e.type.params)
+            for e in self.compiled.exports
+            if isinstance(e.type, FuncType)
+            and all(str(p) == "i32" for p in (*e.type.params, *e.type.results))
+        }
+
     def imports(self, known: Container[str]) -> list[Demand]:
         """What it wants. Only known names' types are looked at: the engine's interface aborts at vectors."""
         return [
@@ -114,25 +126,32 @@ class Instance:
         self._store = wasmtime.Store(_ENGINE)
         self._store.set_limits(memory_size=memory)
         self._store.set_fuel(_FUEL)
-        self._memory: wasmtime.Memory | None = None
+        self._raw = raw.Store(self._store)
+        self._memory: raw.Memory | None = None
         self._running = False
+        self._imports: list[raw.Import] = []
         externs = [self._import(wanted, functions) for wanted in module.compiled.imports]
-        self._exports: dict[str, Any] = {}
         instance = self._guarded(lambda: wasmtime.Instance(self._store, module.compiled, externs))
-        self._exports = dict(instance.exports(self._store).items())
-        for item in self._exports.values():
+        self._exports: dict[str, raw.Export] = {}
+        self._kept = dict(instance.exports(self._store).items())
+        for name, item in self._kept.items():
             if isinstance(item, wasmtime.Memory):
-                self._memory = item
+                self._memory = raw.Memory(self._raw, item)
+            elif isinstance(item, wasmtime.Func) and name in module.callable:
+                self._exports[name] = raw.Export(self._raw, item, module.callable[name])
 
     def _import(self, wanted: wasmtime.ImportType, functions: Mapping[str, Function]) -> Any:
         of = wanted.type
         if isinstance(of, wasmtime.MemoryType):
-            self._memory = wasmtime.Memory(self._store, of)
-            return self._memory
+            memory = wasmtime.Memory(self._store, of)
+            self._memory = raw.Memory(self._raw, memory)
+            return memory
         if isinstance(of, wasmtime.TableType):
             return wasmtime.Table(self._store, of, None)
         function = functions[f"{wanted.module}.{wanted.name}"]
-        return wasmtime.Func(self._store, _type(function.signature), _unsigned(function))
+        made = raw.Import((self._store, self._raw), _type(function.signature), function.call)
+        self._imports.append(made)
+        return made.function
 
     @property
     def has_memory(self) -> bool:
@@ -140,7 +159,7 @@ class Instance:
         return self._memory is not None
 
     def call(self, name: str, *arguments: int) -> int:
-        """Call an exported function; 0 where it has no result, or is not there.
+        """Call an exported function of 32-bit values; 0 where it is not there.
 
         Raises:
             Trap: it trapped.
@@ -148,57 +167,44 @@ class Instance:
         function = self._exports.get(name)
         if function is None:
             return 0
-        if not self._running:  # a call from within one uses up the same fuel
-            self._store.set_fuel(_FUEL)
-        outer, self._running = self._running, True
+        if self._running:  # a call from within one uses up the same fuel
+            return self._guarded(lambda: function(*arguments))
+        self._raw.refuel(_FUEL)
+        self._running = True
         try:
-            answer = self._guarded(lambda: function(self._store, *arguments))
+            return function(*arguments)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            raise _told(error) from error
         finally:
-            self._running = outer
-        return int(answer or 0) & _MASKS["i32"]
+            self._running = False
 
-    @staticmethod
-    def _guarded(call: Callable[[], Any]) -> Any:
+    def _guarded(self, call: Callable[[], T]) -> T:
         try:
             return call()
-        except wasmtime.Trap as trap:
-            frames = [frame.func_name or f"function {frame.func_index}" for frame in trap.frames[:5]]
-            # wasmtime's message is the backtrace, then what happened
-            reason = trap.message.strip().splitlines()[-1].strip().removeprefix("wasm trap: ")
-            raise Trap(f"{reason} in {' < '.join(frames)}" if frames else reason) from trap
-        except wasmtime.WasmtimeError as error:
-            raise Trap(str(error).strip().splitlines()[-1].strip()) from error
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            pending, self._raw.pending = self._raw.pending, None
+            raise pending or _told(error) from error
 
     def read(self, pointer: int, size: int) -> bytes | None:
         """Bytes of the memory, None outside of it."""
-        if not self._reachable(pointer, size):
-            return None
-        return (
-            bytes(self._memory.read(self._store, pointer, pointer + size)) if self._memory and size else b""
-        )
+        if self._memory is None:
+            return None if pointer + size else b""
+        return self._memory.read(pointer, size)
 
     def write(self, pointer: int, data: bytes) -> bool:
         """Change the memory; False outside of it."""
-        if not self._reachable(pointer, len(data)):
-            return False
-        if self._memory is not None and data:
-            self._memory.write(self._store, data, pointer)
-        return True
-
-    def _reachable(self, pointer: int, size: int) -> bool:
-        return pointer + size <= (self._memory.data_len(self._store) if self._memory else 0)
+        if self._memory is None:
+            return pointer + len(data) == 0
+        return self._memory.write(pointer, data)
 
 
-def _unsigned(function: Function) -> Callable[..., int | None]:
-    """Parameters come signed from the engine; host functions are written for unsigned ones."""
-    parameters, result = function.signature.split(" -> ")
-    masks = [_MASKS.get(of) for of in parameters.strip("()").split(", ") if of]
-
-    def call(*arguments: int) -> int | None:
-        answer = function.call(*(a & mask if mask else a for a, mask in zip(arguments, masks, strict=True)))
-        return None if result == "()" else int(answer or 0)
-
-    return call
+def _told(error: wasmtime.Trap | wasmtime.WasmtimeError) -> Trap:
+    """What happened, and in which functions; the engine's message is the backtrace, then what happened."""
+    text = error.message if isinstance(error, wasmtime.Trap) else str(error)
+    reason = text.strip().splitlines()[-1].strip().removeprefix("wasm trap: ")
+    frames = error.frames[:_SHOWN] if isinstance(error, wasmtime.Trap) else []
+    names = [frame.func_name or f"function {frame.func_index}" for frame in frames]
+    return Trap(f"{reason} in {' < '.join(names)}" if names else reason)
 
 
 def _type(signature: str) -> FuncType:

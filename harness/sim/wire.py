@@ -84,7 +84,7 @@ def sent(cluster: str, headers: HeaderMap, rest: Rest | None) -> Arrived:
 
 def request_lines(headers: HeaderMap, body: bool) -> tuple[Pair, ...]:
     """A request's headers as they go to a cluster: the host first, framing last, no line that cannot be written."""
-    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0] and pair[0] not in HOP_BY_HOP]
+    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0]]
     host = headers.get(b":authority")
     if host is not None:
         lines.insert(0, (b"host", host))
