@@ -1,0 +1,23 @@
+;; Calls out over HTTP and gRPC, asks for properties, calls foreign functions.
+(module
+  (import "env" "proxy_http_call" (func $http (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_grpc_call"
+    (func $grpc (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_property" (func $set (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_call_foreign_function" (func $foreign (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\0a\05\0a\03abc")
+  (data (i32.const 16) "request\00path")
+  (data (i32.const 32) "uncompress")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $http (i32.const 4) (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 100) (i32.const 64)))
+    (drop (call $grpc (i32.const 0) (i32.const 7) (i32.const 4) (i32.const 3) (i32.const 4) (i32.const 3)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 100) (i32.const 68)))
+    (drop (call $get (i32.const 16) (i32.const 12) (i32.const 72) (i32.const 76)))
+    (drop (call $set (i32.const 16) (i32.const 12) (i32.const 0) (i32.const 4)))
+    (drop (call $foreign (i32.const 32) (i32.const 10) (i32.const 0) (i32.const 4) (i32.const 80) (i32.const 84)))
+    (i32.const 1)))
