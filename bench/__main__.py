@@ -24,6 +24,7 @@ BENCHES: Final = {
     "apply": ("bench.apply", 1),
     "upgrade": ("bench.upgrade", 1),
     "check": ("bench.check", 1),
+    "sim": ("bench.sim", 1),
 }
 
 
@@ -37,6 +38,7 @@ def main(names: Sequence[str]) -> None:
       apply     from apply to the first changed answer: an AutoWasm beside a hand-written EnvoyFilter
       upgrade   a module replaced under load: requests, failures, the longest gap
       check     a check of a small module and of a Go filter, cold and from the cache, beside a start of Envoy
+      sim       requests a second through the simulated host, its memory, and a script beside a real Envoy
     """
     binaries.ensure(local.PROGRAMS, lambda _event: None)
     series: list[figures.Series] = []
