@@ -48,17 +48,21 @@ def main(names: Sequence[str], envoys: Sequence[Path], seed: int, generated: int
 
     Exit codes: 0 no difference, 1 differences, 2 bad usage, 3 there is no Envoy.
     """
+    skipped: dict[str, str] = {}
     every = [*cases.samples(_ROOT), *cases.generated(range(seed, seed + generated))]
+    every += cases.filters(_ROOT, skipped.__setitem__)
     wanted = suite.chosen(every, names)
     if not wanted:
         raise click.UsageError(f"no case has {' or '.join(names)} in its name")
+    for name, reason in skipped.items():
+        click.echo(f"skipped {name}: {reason}", err=True)
     try:
         outcomes = [_run(wanted, program) for program in _programs(envoys)]
     except (Lacking, suite.NoEnvoy) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(_LACKS)
     if output == "json":
-        click.echo(json.dumps(report.to_json(outcomes), indent=2))
+        click.echo(json.dumps({**report.to_json(outcomes), "skipped": skipped}, indent=2))
     else:
         click.echo("\n".join(report.lines(outcomes)))
     sys.exit(int(any(outcome.differences for outcome in outcomes)))

@@ -21,6 +21,9 @@ MASKED: Final[Mapping[str, str]] = {
     "x-envoy-upstream-service-time": "milliseconds of a real clock (router/router.cc)",
 }
 ANYTHING: Final = "*"
+# Of a histogram only the number of values is compared: Envoy keeps them in buckets of two digits (libcircllhist), from
+# which it estimates their sum.
+HISTOGRAM_COMPARED: Final = "count"
 
 # In what a module logs: a request's id, which is random.
 RANDOM_WORDS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

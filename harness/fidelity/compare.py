@@ -5,6 +5,7 @@ The shapes are those of the simulator's batch interface. Nothing is run here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -53,7 +54,14 @@ def _fields(simulated: Answer, real: Answer) -> Iterator[tuple[str, Any, Any]]:
     for mine, theirs in zip(ours, real["results"], strict=False):
         name = theirs["name"]
         yield from ((f"{name}.{key}", _value(mine, key), _value(theirs, key)) for key in _RESULT)
-    yield "metrics", dict(simulated.get("metrics") or {}), real["metrics"]
+    yield "metrics", _metrics(simulated.get("metrics") or {}), _metrics(real["metrics"])
+
+
+def _metrics(values: Answer) -> dict[str, Any]:
+    return {
+        name: value[allowed.HISTOGRAM_COMPARED] if isinstance(value, Mapping) else value
+        for name, value in values.items()
+    }
 
 
 def said(error: str | None) -> str | None:
@@ -75,9 +83,9 @@ def _value(result: Answer, key: str) -> Any:
 
 
 def _arrivals(requests: Sequence[Answer]) -> list[Answer]:
-    """In order for each cluster; which of two clusters was reached first is the network's affair."""
+    """In any order: each call has a connection of its own, and which arrives first is the network's affair."""
     told = ({**each, **{key: headers(each.get(key) or ()) for key in _PAIRS}} for each in requests)
-    return sorted(told, key=lambda each: str(each["cluster"]))
+    return sorted(told, key=lambda each: json.dumps(each, sort_keys=True))
 
 
 def _logs(lines: Sequence[Answer]) -> list[Answer]:

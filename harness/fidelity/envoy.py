@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 # A log line that can be told from the text of a message, which may have line ends of its own.
-BEGIN: Final = "\x1e"
+BEGIN: Final = "\x1e~\x1e"
 _FORMAT: Final = f"{BEGIN}%l\x1f%n\x1f%v"
 _POLL: Final = 0.004
 

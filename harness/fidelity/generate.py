@@ -139,12 +139,16 @@ class _Module:
         call = self._dice.choices(survived, [each.weight for each in survived])[0]
         self._used[call.name] = call
         self._number += 1
-        arguments = " ".join(value for kind in call.kinds for value in self._values(kind))
+        arguments = " ".join(value for kind in call.kinds for value in self._values(kind, callback))
         report = {vocabulary.OUT: "$gave", vocabulary.NUMBER: "$counted", vocabulary.WIDE: "$counted"}
         told = next((report[kind] for kind in reversed(call.kinds) if kind in report), "$told")
         return f"    (call {told} (i32.const {self._number}) (call ${call.name} {arguments}))"
 
-    def _values(self, kind: str) -> list[str]:
+    def _values(self, kind: str, callback: str) -> list[str]:
+        if kind.endswith("map") and callback in vocabulary.AFTER_STREAM:
+            return [_i32(self._dice.choice(vocabulary.MAPS_AFTER_STREAM))]
+        if kind.endswith("map") and callback == "proxy_on_http_call_response":
+            return [_i32(self._dice.choice(vocabulary.MAPS_OF_CALLS))]
         if kind == vocabulary.OUT:
             return [_i32(_RESULT), _i32(_RESULT + 4)]
         if kind in {vocabulary.NUMBER, vocabulary.WIDE}:

@@ -86,8 +86,9 @@ def _text(line: bytes) -> str:
 def _headers(stream: Stream) -> Pairs:
     pairs = []
     while line := _text(stream.readline(_LINE)):
-        name, _, value = line.partition(":")
-        pairs.append((name, value.strip(" \t")))
+        front = line[:1] if ":" in line[1:] else ""  # a name may wrongly begin with a colon
+        name, _, value = line.removeprefix(front).partition(":")
+        pairs.append((front + name, value.strip(" \t")))
     return tuple(pairs)
 
 

@@ -48,6 +48,14 @@ CLUSTERS: Final[Mapping[str, list[dict[str, Any]]]] = {
 }
 
 
+def slowly(cluster: str, delay_ms: int) -> dict[str, list[dict[str, Any]]]:
+    """The clusters, with one that takes its time."""
+    return {
+        name: [{**rule, "delay_ms": delay_ms} for rule in rules] if name == cluster else rules
+        for name, rules in CLUSTERS.items()
+    }
+
+
 def _request(name: str, method: str, path: str, **rest: Any) -> dict[str, Any]:
     return {
         "name": name,

@@ -26,15 +26,15 @@ class Call:
 
 
 CALLS: Final = (
-    Call("proxy_add_header_map_value", ("map", "name", "value"), 8),
-    Call("proxy_replace_header_map_value", ("map", "name", "value"), 8),
+    Call("proxy_add_header_map_value", ("map", "set_name", "value"), 8),
+    Call("proxy_replace_header_map_value", ("map", "set_name", "value"), 8),
     Call("proxy_remove_header_map_value", ("map", "name"), 6),
     Call("proxy_get_header_map_value", ("map", "name", OUT), 10),
     Call("proxy_get_header_map_pairs", ("request_map", OUT), 3),
     Call("proxy_get_header_map_size", ("request_map", NUMBER), 2),
     Call("proxy_set_header_map_pairs", ("trailer_map", "pairs"), 2),
     Call("proxy_get_buffer_bytes", ("buffer", "start", "length", OUT), 8),
-    Call("proxy_get_buffer_status", ("own_buffer", NUMBER, HOLE), 5),
+    Call("proxy_get_buffer_status", ("buffer", NUMBER, HOLE), 5),
     Call("proxy_set_buffer_bytes", ("buffer", "start", "length", "value"), 6),
     Call("proxy_send_local_response", ("status", "value", "value", "pairs", "grpc"), 1),
     Call("proxy_get_property", ("path", OUT), 10),
@@ -62,12 +62,14 @@ CALLS: Final = (
     Call("proxy_grpc_send", ("id", "value", "flag"), 1),
 )
 
+_NAMES: Final = (
+    b":path", b":method", b":authority", b":status", b":scheme", b"host", b"x-mixed-case", b"X-Mixed-Case", b"cookie",
+    b"set-cookie", b"content-type", b"x-new", b"x-new", b"X-New", b"user-agent", b"x-checksum", b"x-sum", b"absent",
+    b"", b"te", b"authorization", b"x-empty",
+)  # fmt: skip
 TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
-    "name": (
-        b":path", b":method", b":authority", b":status", b":scheme", b"host", b"x-mixed-case", b"X-Mixed-Case",
-        b"cookie", b"set-cookie", b"content-type", b"content-length", b"x-new", b"x-new", b"X-New", b"user-agent",
-        b"x-checksum", b"x-sum", b"absent", b"", b"transfer-encoding", b"te", b"authorization", b"x-empty",
-    ),
+    "name": (*_NAMES, b"content-length", b"transfer-encoding"),
+    "set_name": _NAMES,  # a wrong length makes a broken message, which no client can tell from another
     "value": (b"", b"one", b"two", b"/changed?x=1", b"with space", b"a,b", b"204", b"POST", b"9",
         b"x" * 300, b"\xc3\xa9"),
     "path": (
@@ -86,16 +88,15 @@ TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "key": (b"a", b"b", b"", b"long-" + b"k" * 100),
     "vm": (b"vm", b"", b"other"),
     "metric": (b"hits", b"level", b"size", b"a.b.c"),
-    "cluster": (b"auth", b"app", b"absent", b""),
+    "cluster": (b"auth", b"auth", b"absent", b""),
     "foreign": (b"clear_route_cache", b"absent", b"", b"compress", b"uncompress"),
 }  # fmt: skip
 
 NUMBERS: Final[Mapping[str, tuple[int, ...]]] = {
-    "map": (0, 0, 0, 0, 2, 2, 2, 2, 1, 3, 4, 6, 7, 8, 99),
-    "request_map": (0, 0, 1, 3, 6, 9),
+    "map": (0, 0, 0, 0, 2, 2, 2, 2, 1, 3, 4, 8, 99),
+    "request_map": (0, 0, 1, 3, 9),
     "trailer_map": (1, 3, 8),
-    "buffer": (0, 0, 0, 1, 1, 1, 4, 5, 6, 7, 8, 9),
-    "own_buffer": (0, 0, 1, 1, 4, 5, 6, 7, 9),
+    "buffer": (0, 0, 0, 1, 1, 1, 4, 5, 6, 7, 9),
     "start": (0, 0, 0, 1, 3, 5, 1000, 0xFFFFFFFF),
     "length": (0, 1, 3, 4, 100, 1 << 20, 0xFFFFFFFF),
     "status": (200, 403, 500, 302, 204, 999),
@@ -140,14 +141,22 @@ WITHOUT_RESULT: Final = frozenset(
     {"proxy_on_http_call_response", "proxy_on_queue_ready", "proxy_on_log", "proxy_on_delete"}
 )
 # Where a call ends Envoy itself with a segmentation fault (1.36 and 1.40, measured), so that it is not made: the
-# stream that it works on is gone, or not there yet. Likewise set_envoy_filter_state in proxy_on_delete, the status
-# of the buffer FOREIGN_FUNCTION_ARGUMENTS outside of such a call. Continuing is not among the calls: a stream that does
-# not wait goes on twice then, or crashes (FilterManager's iteration state is only asserted on in debug builds).
+# stream that it works on is gone or half gone. Likewise set_envoy_filter_state in proxy_on_delete, the buffer
+# FOREIGN_FUNCTION_ARGUMENTS outside of such a call, and the maps of a call's answer outside of its callback.
+# Continuing is not among the calls: a stream that does not wait goes on twice then, or crashes (the filter manager
+# only asserts its iteration state, in debug builds). A call to a cluster from a response's callback is cut off by
+# the response's end, sooner or later.
 _LATE: Final = frozenset({"proxy_on_done", "proxy_on_log", "proxy_on_delete"})
+_ANSWERED: Final = frozenset({"proxy_on_response_body", "proxy_on_response_trailers"})
 DEADLY: Final[Mapping[str, frozenset[str]]] = {
-    "proxy_send_local_response": _LATE,
+    "proxy_send_local_response": _LATE | _ANSWERED,
     "proxy_call_foreign_function": _LATE,
+    "proxy_http_call": _LATE | _ANSWERED | {"proxy_on_response_headers", "proxy_on_http_call_response"},
 }
+# Trailers are read from memory that is gone by then (a segmentation fault, or what else lies there).
+AFTER_STREAM: Final = frozenset({"proxy_on_done", "proxy_on_delete"})
+MAPS_AFTER_STREAM: Final = (0, 2, 8, 99)
+MAPS_OF_CALLS: Final = (6, 7, 6, 7, 0, 2, 99)
 MAY_PAUSE: Final = frozenset(
     f"proxy_on_{leg}_{part}" for leg in ("request", "response") for part in ("headers", "body", "trailers")
 )

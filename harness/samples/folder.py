@@ -1,6 +1,7 @@
 """The samples by name: ``good/hello-v1`` is ``wasm_samples/good/hello-v1.wat``, assembled when asked for.
 
-A sample is WAT, Wasm, or the bytes of a broken module in hexadecimal digits with ``#`` comments.
+A sample is WAT, Wasm, or the bytes of a broken module in hexadecimal digits with ``#`` comments; or a filter in a
+language that must be compiled, such as ``c/auth``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.samples import compiled
 from harness.sim import vm
 
 
@@ -50,12 +52,16 @@ class Samples:
     root: Path
 
     def names(self) -> list[str]:
-        """All samples: folder and name without the ending."""
+        """The samples that are there as they are: folder and name without the ending."""
         return sorted(
             path.relative_to(self.root).with_suffix("").as_posix()
             for path in self.root.glob("*/*")
             if path.suffix in _READ
         )
+
+    def compiled(self) -> list[str]:
+        """The samples that a compiler makes, where it is installed."""
+        return compiled.names(self.root)
 
     def path(self, name: str) -> Path:
         """The file of a sample.
@@ -66,6 +72,9 @@ class Samples:
         known = self.names()
         if name in known:
             return next(p for p in self.root.glob(f"{name}.*") if p.suffix in _READ)
+        if source := compiled.source(self.root, name):
+            return source
+        known += self.compiled()
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise UnknownSample(f"no sample {name!r} in {self.root.name}{hint}")
@@ -76,5 +85,8 @@ class Samples:
         Raises:
             UnknownSample: there is none.
             ValueError: its text cannot be assembled.
+            NoCompiler: it must be compiled, and there is no compiler for it here.
+            BuildFailed: its compiler refuses it.
         """
-        return read(self.path(name))
+        path = self.path(name)
+        return read(path) if path.suffix in _READ else compiled.module(self.root, name)
