@@ -117,11 +117,11 @@ def _dry_run(
         return [
             Finding("invalid", "error", message, "code", corrupted.LOAD, remedies.of("invalid", subject.sdk))
         ]
-    outcome = program.run(configuration, budget)
+    outcome = program.run(configuration, budget, subject.envoy)
     if outcome.fault is None:
         return []
     if configuration.vm and _is_vm_start(outcome.fault):
-        without = program.run(replace(configuration, vm=b""), budget).fault
+        without = program.run(replace(configuration, vm=b""), budget, subject.envoy).fault
         if without is None or not _is_vm_start(without):
             outcome = replace(outcome, fault=_wants_none(outcome.fault))
     return [_finding(outcome, subject.sdk)]

@@ -22,7 +22,7 @@ from wasmtime import Func, FuncType, TrapCode, ValType
 
 from autowasm import errors, limits
 from autowasm.abi import capabilities, hostcalls, lifecycle, tables, wasi
-from autowasm.abi.outcome import Budget, Compiled, Configuration, Fault, Outcome
+from autowasm.abi.outcome import NEWEST, Budget, Compiled, Configuration, Fault, Host, Outcome
 from autowasm.abi.stream import ROOT
 from autowasm.abi.world import World
 
@@ -117,9 +117,9 @@ class Program:
         self._module = _compile(module) if compiled is None else _recalled(module, compiled)
         self._abi = abi
 
-    def run(self, configuration: Configuration, budget: Budget) -> Outcome:
-        """Start the module with these configurations, and say how far it came."""
-        run = _Run(self._module, self._abi, configuration, budget)
+    def run(self, configuration: Configuration, budget: Budget, envoy: tuple[int, int] = NEWEST) -> Outcome:
+        """Start the module with these configurations, as this Envoy would, and say how far it came."""
+        run = _Run(self._module, Host(self._abi, envoy), configuration, budget)
         token = _RUN.set(run)
         try:
             fault = run.steps()
@@ -161,9 +161,10 @@ class _Run:
     """One instance of a module and its world. It is the ``Guest`` of the world."""
 
     def __init__(
-        self, module: wasmtime.Module, abi: str, configuration: Configuration, budget: Budget
+        self, module: wasmtime.Module, host: Host, configuration: Configuration, budget: Budget
     ) -> None:
         self._module = module
+        self._host = host
         self._budget = budget
         self._store = wasmtime.Store(_ENGINE)
         self._store.set_fuel(budget.fuel)
@@ -177,7 +178,7 @@ class _Run:
         self._fault: Fault | None = None
         self._bug: Exception | None = None
         self._step = _Step("start-trap", "start section")
-        self.world = World(self, abi, configuration)
+        self.world = World(self, host.abi, configuration, host.envoy)
 
     # ------------------------------------------------------------------ the host's steps
 
@@ -226,7 +227,7 @@ class _Run:
             self._call("start-trap", "_initialize")
             if "main" in self._exports:
                 self._call("start-trap", "main", 0, 0)
-            else:
+            elif self._host.has(tables.EXPORTS_SINCE["__main_void"]):
                 self._call("start-trap", "__main_void")
         else:
             self._call("start-trap", "_start")
@@ -318,7 +319,7 @@ class _Run:
         if self._exports is None and (stub or full not in tables.CONTEXTLESS):
             message = f"start section: it must not call the host, found a call of {full}"
             self._stop(Fault("start-section-call", message, full, "SIGSEGV: Envoy ends itself"))
-        elif self._allowed is not None and full not in self._allowed:
+        elif self._allowed is not None and not self._allows(full):
             message = f"{name}: it may call only what the host allows at the start, found a call of {full}"
             says = f"Function: {name} failed: Uncaught Error: restricted_callback"
             self._stop(Fault("start-restricted-call", message, full, says))
@@ -326,6 +327,9 @@ class _Run:
             message = f"{name}: it must end within {self._budget.calls} calls of the host, found no end"
             self._stop(Fault("out-of-fuel", message, full))
         return self._fault is None
+
+    def _allows(self, full: str) -> bool:
+        return full in (self._allowed or ()) and self._host.has(tables.START_SINCE.get(full, ""))
 
     def memory_size(self) -> int:
         """Size of the guest's memory in bytes."""

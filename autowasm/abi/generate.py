@@ -79,6 +79,17 @@ def _sets(data: Any) -> Iterator[str]:
         yield f'}})\n"""{text}"""'
 
 
+def _since(data: Any) -> Iterator[str]:
+    start = {full: since for name, since in data["start_since"].items() for full in _qualified(data, [name])}
+    for constant, of, text in (
+        ("START_SINCE", start, "The first Envoy that allows what earlier ones do not allow at the start."),
+        ("EXPORTS_SINCE", data["exports_since"], "The first Envoy that looks up what earlier ones do not."),
+    ):
+        yield f"\n{constant}: Final[dict[str, str]] = {{"
+        yield from (f'    "{name}": "{since}",' for name, since in of.items())
+        yield f'}}\n"""{text}"""'
+
+
 def render(data: Any) -> str:
     """The text of ``tables.py``."""
     lines = [_HEAD, "HOST_FUNCTIONS: Final[dict[str, HostFunction]] = {"]
@@ -97,7 +108,7 @@ def render(data: Any) -> str:
         "}",
         '"""What the host looks up in a module, with the type that it must have, by ABI version."""',
     ]
-    lines += _sets(data)
+    lines += [*_sets(data), *_since(data)]
     for enum, members in data["enums"].items():
         lines += ["", "", f"class {enum}(IntEnum):", f'    """{enum} of the ABI."""', ""]
         lines += [f"    {name} = {value}" for name, value in members.items()]

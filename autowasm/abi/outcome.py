@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from autowasm import limits
+
+NEWEST: Final = (1, 40)
+"""The newest Envoy that was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,18 @@ class Configuration:
     def allows(self, capability: str) -> bool:
         """Whether the module has this capability."""
         return not self.capabilities or capability in self.capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Which host a run takes after: the ABI that it speaks with the module, and the Envoy that it is part of."""
+
+    abi: str
+    envoy: tuple[int, int] = NEWEST
+
+    def has(self, since: str) -> bool:
+        """Whether this Envoy has what came with that one ("1.39"); empty is what every one has."""
+        return not since or self.envoy >= tuple(int(part) for part in since.split("."))
 
 
 @dataclass(frozen=True, slots=True)

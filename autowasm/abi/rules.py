@@ -185,7 +185,7 @@ def callbacks(subject: Subject) -> Iterator[Finding]:
         found = subject.module.signature(exported[name].index)
         if expected is None or found is None or str(found) == expected:
             continue
-        if not _looked_up(name, exported) or not subject.allows(capabilities.of_export(name)):
+        if not _looked_up(name, exported, subject.envoy) or not subject.allows(capabilities.of_export(name)):
             continue
         yield Finding(
             "callback-type",
@@ -198,8 +198,11 @@ def callbacks(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _looked_up(name: str, exported: dict[str, binary.Export]) -> bool:
+def _looked_up(name: str, exported: dict[str, binary.Export], envoy: tuple[int, int]) -> bool:
     """Whether the host gets as far as this name (getFunctions): the reactor's entry hides the command's."""
+    since = tables.EXPORTS_SINCE.get(name)
+    if since is not None and _version(since) > envoy:
+        return False
     if name in ("main", "__main_void"):
         return "_initialize" in exported
     if name == "_start":

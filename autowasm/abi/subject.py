@@ -20,7 +20,7 @@ class Subject:
     module: binary.Module
     abi: str | None
     sdk: str | None
-    envoy: tuple[int, ...]
+    envoy: tuple[int, int]
     capabilities: frozenset[str] = frozenset()
 
     def allows(self, capability: str | None) -> bool:

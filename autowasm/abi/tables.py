@@ -273,6 +273,18 @@ CONTEXTLESS: Final = frozenset({
 })
 """What a start section may call: all else needs a context that is not there yet."""
 
+START_SINCE: Final[dict[str, str]] = {
+    "env.emscripten_notify_memory_growth": "1.37",
+    "wasi_snapshot_preview1.poll_oneoff": "1.39",
+    "wasi_unstable.poll_oneoff": "1.39",
+}
+"""The first Envoy that allows what earlier ones do not allow at the start."""
+
+EXPORTS_SINCE: Final[dict[str, str]] = {
+    "__main_void": "1.38",
+}
+"""The first Envoy that looks up what earlier ones do not."""
+
 
 class LogLevel(IntEnum):
     """LogLevel of the ABI."""

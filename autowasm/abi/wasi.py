@@ -18,6 +18,7 @@ _STANDARD_ERROR: Final = 2
 _WRITABLE: Final = (_STANDARD_OUT, _STANDARD_ERROR)
 _MOST_VECTORS: Final = 1024
 _SHOWN: Final = 400
+_POLL_SINCE: Final = (1, 39)
 
 
 def fd_write(world: World, fd: int, vectors: int, count: int, written_at: int) -> int:
@@ -99,8 +100,10 @@ def random_get(world: World, pointer: int, size: int) -> int:
 
 
 def poll_oneoff(world: World, subscriptions: int, events: int, count: int, events_at: int) -> int:
-    """Nothing ever happens, which is what Go's runtime wants to hear."""
+    """Nothing ever happens, which is what Go's runtime wants to hear; before 1.39 there was no such function."""
     del subscriptions, events, count
+    if world.envoy < _POLL_SINCE:
+        return WasiErrno.NOSYS
     return _put(world, events_at, 0)
 
 

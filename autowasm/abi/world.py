@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from autowasm.abi.outcome import Configuration
+from autowasm.abi.outcome import NEWEST, Configuration
 from autowasm.abi.stream import Stream
 
 _LOG_LINES: Final = 20
@@ -57,6 +57,7 @@ class World:
     guest: Guest
     abi: str
     configuration: Configuration
+    envoy: tuple[int, int] = NEWEST
     configuring: bool = False
     stream: Stream | None = None
     ending: str = ""

