@@ -234,9 +234,7 @@ class Exchange:
         for each in self._filters:
             each.response.stage.aborted = True
         for each in self._filters:
-            each.end(
-                self.request, self._response if self.received.status is not None else None, self._trailers
-            )
+            each.end(self.request, self._response, self._trailers)
 
 
 class _Client:

@@ -12,7 +12,7 @@ from typing import Final
 
 from autowasm.abi import tables
 from autowasm.abi.tables import MetricType, Status
-from harness.sim import vm
+from harness.sim import trace, vm
 from harness.sim.calls import table
 from harness.sim.contexts import VM, Context, Root
 from harness.sim.loading import FAILED, Code, NotLoaded
@@ -88,8 +88,7 @@ class Host:
         def enter_aloud(*arguments: int) -> int | None:
             answer = enter(*arguments)
             assert self.world.trace is not None
-            assert self.last_call is not None
-            self.world.trace(f"  {describe(self.last_call)}")
+            self.world.trace(trace.host_call(short, arguments, answer, self.read))
             return answer
 
         return enter if self.world.trace is None else enter_aloud
@@ -197,7 +196,7 @@ class Host:
         before = self.running, self._chosen
         self.running, self._chosen = context, VM
         if self.world.trace is not None:
-            self.world.trace(f"{name}({', '.join(map(str, arguments))})")
+            self.world.trace(trace.callback(name, arguments))
         try:
             return self._instance.call(name, *arguments)
         except Restricted as call:
@@ -209,7 +208,9 @@ class Host:
         return 0
 
     def _fail(self, name: str, why: str) -> None:
-        last = f"; the host call before it: {describe(self.last_call)}" if self.last_call else ""
+        last = ""
+        if self.last_call is not None:
+            last = f"; the host call before it: {trace.host_call(*self.last_call, self.read).strip()}"
         self.failure = f"Function: {name} failed: {why}{last}"
         for root in self.roots:
             root.set_period(0)
@@ -261,10 +262,3 @@ class Host:
     def metric(self, number: int) -> Metric | None:
         """The metric of a number."""
         return self._metrics.get(number)
-
-
-def describe(call: tuple[str, tuple[int, ...], int | None]) -> str:
-    """A host call as a line."""
-    name, arguments, answer = call
-    said = "" if answer is None else f" = {int(answer)}"
-    return f"{name}({', '.join(map(str, arguments))}){said}"

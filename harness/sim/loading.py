@@ -5,6 +5,7 @@ Source: proxy-wasm-cpp-host, src/wasm.cc (load, getFunctions) and src/v8/v8.cc (
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,7 @@ class NotLoaded(Exception):
 class Code:
     """A module that passed: compiled, its ABI version, the imports, the callbacks that may be called."""
 
+    digest: bytes
     module: vm.Module
     abi: str
     imports: tuple[vm.Demand, ...]
@@ -80,7 +82,7 @@ def load(module: bytes, plugin: Plugin, envoy: str = NEWEST) -> Code:
     for demand in demands:
         _check_import(demand, abi, envoy)
     callbacks = frozenset(n for n in exports if not n.startswith("proxy_on_") or plugin.allows(n))
-    return Code(code, abi, demands, exports, callbacks)
+    return Code(hashlib.sha256(module).digest(), code, abi, demands, exports, callbacks)
 
 
 def _abi(module: bytes) -> str:

@@ -155,7 +155,7 @@ def _xds(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
         "listener_metadata": Message(filter_metadata=_NONE),
         "filter_chain_name": "",
         "virtual_host_name": "all",
-        "upstream_host_metadata": {} if facts.reached else None,
+        "upstream_host_metadata": {} if facts.routed else None,
     }
 
 

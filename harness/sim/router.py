@@ -68,7 +68,7 @@ class Router:
         self._body = bytearray()
         self._trailers: HeaderMap | None = None
         self._timers: list[Timer] = []
-        self._gone = self._bare = False
+        self._gone = self._bare = self._early = self._sent = self._complete = False
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
@@ -93,7 +93,7 @@ class Router:
         if fault:
             self._owner.answer(Response(503, [], fault, "http1.codec_error", -1))
             return
-        self._headers, self._bare = headers, end
+        self._headers, self._bare, self._complete = headers, end, end
         self._owner.facts.routed = True
         if end:
             self._send()
@@ -102,20 +102,27 @@ class Router:
         """See stages.Sink."""
         self._body += data
         if end:
+            self._complete = True
             self._send()
+        elif self._headers is not None and not self._early:
+            length = self._headers.get(b"content-length")
+            if length and length.isdigit() and len(self._body) >= int(length):
+                self._early = True  # the cluster has all it was told of, and answers while more is on its way
+                self._send()
 
     def trailers(self, trailers: HeaderMap) -> None:
         """See stages.Sink."""
-        self._trailers = trailers
+        self._trailers, self._complete = trailers, True
         self._send()
 
     def _send(self) -> None:
-        if self._gone or self._headers is None:
+        if self._gone or self._headers is None or self._sent:
             return
+        self._sent = True
         clock = self._owner.world.clock
         if self._owner.route.timeout:
             self._timers.append(clock.after(self._owner.route.timeout, self._timed_out))
-        self._timers.append(clock.after(wire.HOP, self._arrive))
+        self._timers.append(clock.after(0 if self._early else wire.HOP, self._arrive))
 
     def _timed_out(self) -> None:
         if not self._gone:
@@ -138,13 +145,18 @@ class Router:
         rest = wire.Rest(bytes(self._body), trailers)
         request = wire.sent(owner.route.cluster, headers, None if self._bare else rest)
         reply = owner.world.clusters.ask(request)
-        self._timers.append(owner.world.clock.after(reply.delay + wire.HOP, lambda: self._answer(reply)))
+        self._timers.append(
+            owner.world.clock.after(
+                reply.delay + (0 if self._early else wire.HOP), lambda: self._answer(reply)
+            )
+        )
 
     def _answer(self, reply: Reply) -> None:
         assert self._headers is not None
         method = self._headers.get(b":method") or b""
         headers = wire.response_headers(reply, method)
-        headers.put(b"x-envoy-upstream-service-time", b"%d" % reply.delay)
+        if self._complete:  # else nobody knows when the cluster had the whole request
+            headers.put(b"x-envoy-upstream-service-time", b"%d" % reply.delay)
         self._owner.responding(headers)
         body = wire.has_body(reply, method)
         for timer in self._timers:

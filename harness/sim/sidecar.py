@@ -51,13 +51,17 @@ class Slot:
                 canary = Host(world, code, plugin)
                 canary.start(plugin)
                 canary.kill()
-                self._load(code)
+                self._load(code, "main thread")
             self.loaded = self._load(code)
         except NotLoaded as no:
             self.error = str(no)
 
-    def _load(self, code: Code) -> Loaded:
-        host = Host(self.world, code, self.plugin)
+    def _load(self, code: Code, thread: str = "worker") -> Loaded:
+        """Plugins with the same VM id, VM configuration and code share the VM of a thread."""
+        key = (thread, self.plugin.vm_id, self.plugin.vm_configuration, code.digest)
+        host = self.world.vms.get(key)
+        if not isinstance(host, Host) or host.failure:
+            host = self.world.vms[key] = Host(self.world, code, self.plugin)
         return Loaded(self.plugin, code, host, host.start(self.plugin), self.world.clock.now)
 
     def filter(self, stream: Exchange) -> Filter | None:

@@ -98,7 +98,8 @@ def request_lines(headers: HeaderMap, body: bool) -> tuple[Pair, ...]:
 
 def response_lines(headers: HeaderMap, body: bool, head: bool) -> tuple[Pair, ...]:
     """A response's headers as they go to the client."""
-    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0]]
+    written = ((b"host" if name == b":authority" else name, value) for name, value in headers.pairs)
+    lines = [pair for pair in written if pair[0][:1] != b":" and pair[0]]
     status = headers.get(b":status") or b""
     if headers.get(b"content-length") is None and status[:1] != b"1" and status not in (b"204", b"304"):
         if body or head:

@@ -6,7 +6,7 @@ Source: proxy-wasm-cpp-host, src/shared_data.cc and src/shared_queue.cc; metrics
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,8 @@ class World:
     metrics: dict[tuple[MetricType, str], Metric] = field(default_factory=dict)
     logs: list[Line] = field(default_factory=list)
     trace: Callable[[str], None] | None = None
+    vms: dict[Hashable, object] = field(default_factory=dict)
+    """The VMs that run, by what makes plugins share one."""
     pending: int = 0
     """Calls to clusters that are not answered yet."""
     _cas: int = 0

@@ -45,7 +45,7 @@ def get_buffer_status(vm: Machine, kind: int, size_at: int, flags_at: int) -> in
 
 
 def set_buffer_bytes(vm: Machine, kind: int, start: int, size: int, *rest: int) -> int:
-    """Put before it (nothing of it named), instead of all of it, or behind it; there is nothing in between."""
+    """Put at its beginning, instead of so much of it, or behind it; nothing else can be replaced."""
     which = _KINDS.get(kind)
     if which is None:
         return Status.BAD_ARGUMENT
@@ -57,11 +57,9 @@ def set_buffer_bytes(vm: Machine, kind: int, start: int, size: int, *rest: int) 
         return Status.INVALID_MEMORY_ACCESS
     if not isinstance(buffer, bytearray):
         return Status.BAD_ARGUMENT
-    if start == 0 and size == 0:
-        buffer[:0] = data
-    elif start == 0 and size >= len(buffer):
-        buffer[:] = data
-    elif start and start >= len(buffer):
+    if start == 0:
+        buffer[: min(size, len(buffer))] = data
+    elif start >= len(buffer):
         buffer += data
     else:
         return Status.BAD_ARGUMENT

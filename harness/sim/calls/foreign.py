@@ -41,27 +41,66 @@ def clear_route_cache(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
 
 def declare_property(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
     """Say how a property is kept; only once."""
-    name, read_only = _declaration(data)
-    declared = vm.running.root.declared
-    if name in declared:
+    fields = _message(data)
+    if fields is None:
         return Status.BAD_ARGUMENT, None
-    declared[name] = read_only
+    name = fields.get(1, b"")
+    declared = vm.running.root.declared
+    if not isinstance(name, bytes) or name in declared:
+        return Status.BAD_ARGUMENT, None
+    declared[name] = bool(fields.get(5))
     return Status.OK, None
 
 
-def _declaration(data: bytes) -> tuple[bytes, bool]:
-    """Fields 1 (name) and 5 (readonly) of DeclarePropertyArguments."""
-    name, read_only, at = b"", False, 0
-    while at + 1 < len(data):
-        field, kind = data[at] >> 3, data[at] & 7
-        if kind == 2:
-            size = data[at + 1]
-            name = data[at + 2 : at + 2 + size] if field == 1 else name
-            at += 2 + size
+def set_envoy_filter_state(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
+    """Keep an object of the proxy's own, of which a few can be made from bytes."""
+    fields = _message(data)
+    if fields is None:
+        return Status.BAD_ARGUMENT, None
+    path, value = fields.get(1, b""), fields.get(2, b"")
+    if path not in _OBJECTS or not isinstance(value, bytes):
+        return Status.NOT_FOUND, None
+    return vm.running.keep(path, value), None
+
+
+_OBJECTS: Final = (
+    b"envoy.tcp_proxy.cluster", b"envoy.network.upstream_server_name", b"envoy.network.application_protocols",
+    b"envoy.upstream.dynamic_host", b"envoy.upstream.dynamic_port",
+)  # fmt: skip
+
+
+def _message(data: bytes) -> dict[int, int | bytes] | None:
+    """The last values of a protobuf message's fields, numbers and bytes; None where it is none."""
+    fields: dict[int, int | bytes] = {}
+    at = 0
+    while at < len(data):
+        key, at = _number(data, at)
+        value, at = _number(data, at)
+        if key & 7 == _BYTES and at <= len(data):
+            at, start = at + value, at
+            fields[key >> 3] = data[start:at]
+        elif key & 7 == _NUMBER:
+            fields[key >> 3] = value
         else:
-            read_only = bool(data[at + 1]) if field == 5 else read_only
-            at += 2
-    return name, read_only
+            return None
+        if at > len(data) or key >> 3 == 0:
+            return None
+    return fields
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned LEB128 and where it ends, which is behind the data where it does not."""
+    total = shift = 0
+    while at < len(data):
+        total |= (data[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if not data[at - 1] & 0x80:
+            return total, at
+    return 0, len(data) + 1
+
+
+_NUMBER: Final = 0
+_BYTES: Final = 2
 
 
 def not_here(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
@@ -77,7 +116,7 @@ _TABLE: Final[dict[bytes, Foreign]] = {
     b"expr_create": not_here,
     b"expr_delete": not_here,
     b"expr_evaluate": not_here,
-    b"set_envoy_filter_state": not_here,
+    b"set_envoy_filter_state": set_envoy_filter_state,
     b"sign": not_here,
     b"uncompress": uncompress,
     b"verify_signature": not_here,

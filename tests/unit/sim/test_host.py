@@ -121,7 +121,7 @@ def test_trap_is_told() -> None:
     loaded = proxy.slots[0].loaded
     assert loaded is not None
     assert "sum <" in loaded.host.failure
-    assert "proxy_log(9, 0, 0) = 2" in loaded.host.failure
+    assert "the host call before it: proxy_log(9, '') = BAD_ARGUMENT" in loaded.host.failure
 
 
 def test_endless_loop() -> None:
@@ -170,6 +170,22 @@ def test_forbidden_capabilities() -> None:
     assert _proxy(_made(TRAPS), plugin=allowed).request(Request()).status == 200
     named = dataclasses.replace(allowed, capabilities=frozenset({"proxy_on_request_headers"}))
     assert _proxy(_made(TRAPS), plugin=named).request(Request()).status == 503
+
+
+def test_plugins_share_a_vm() -> None:
+    """Plugins with one VM id, VM configuration and module share a VM: a trap of one ends the other."""
+    traps_for_second = """(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+      (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (unreachable))"""
+    module = _made(traps_for_second)
+    world = World()
+    first, second = (Slot(world, module, Plugin(name=name, vm_id="shared")) for name in ("one", "two"))
+    other = Slot(world, module, Plugin(vm_id="own"))
+    assert first.loaded is not None
+    assert second.loaded is not None
+    assert other.loaded is not None
+    assert first.loaded.host is second.loaded.host
+    assert first.loaded.host is not other.loaded.host
+    assert [root.number for root in first.loaded.host.roots] == [1, 2]
 
 
 def test_engine_takes_no_text() -> None:
