@@ -23,6 +23,9 @@ _DEBUG_SHARE: Final = 0.25
 _DEBUG_LEAST: Final = 16 * 1024
 _DEBUG_NAMES: Final = frozenset({"name", "sourceMappingURL", "external_debug_info"})
 _SHOWN: Final = 5
+_SLIPS_OF_SDKS: Final = frozenset({"proxy_on_grpc_trailing_metadata"})
+"""Names that an SDK itself gets wrong, in every module: @solo-io/proxy-runtime leaves out the "receive". That matters
+to a module that calls over gRPC."""
 
 
 def size(subject: Subject) -> Iterator[Finding]:
@@ -80,9 +83,12 @@ def not_given(subject: Subject) -> Iterator[Finding]:
 
 def unknown_names(subject: Subject) -> Iterator[Finding]:
     """A name that looks like a callback and is none: mostly a slip of the pen, and nobody calls it."""
+    calls_grpc = any(wanted.name.startswith("proxy_grpc_") for wanted in subject.module.imports)
     for export in subject.module.exports:
         known = export.name in tables.EXPORTS and export.kind == "func"
         if known or not export.name.startswith("proxy_") or export.name.startswith(_MARKER):
+            continue
+        if export.name in _SLIPS_OF_SDKS and not calls_grpc:
             continue
         near = difflib.get_close_matches(export.name, tables.EXPORTS, n=1, cutoff=0.8)
         like = f", near {near[0]}" if near and near[0] != export.name else ""

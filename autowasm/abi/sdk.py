@@ -30,7 +30,10 @@ FINGERPRINTS: Final[tuple[tuple[str, Callable[[Traits], bool]], ...]] = (
     ("tinygo", lambda t: t.produced("tinygo") or "runtime.alloc" in t.exports or _is_tinygo(t)),
     ("go", lambda t: "go:buildid" in t.customs or t.produced("go cmd/compile")),
     ("rust", lambda t: t.produced("rust")),
-    ("assemblyscript", lambda t: "env.abort" in t.imports or bool({"__new", "__pin"} & t.exports)),
+    (
+        "assemblyscript",
+        lambda t: "env.abort" in t.imports or bool({"__new", "__pin", "__retain"} & t.exports),
+    ),
     (
         "cpp",
         lambda t: "emscripten_metadata" in t.customs or "emscripten_stack_init" in t.exports or _is_cpp(t),

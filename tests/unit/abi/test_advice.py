@@ -42,6 +42,12 @@ def _custom(name: str, size: int) -> str:
         ('(global (export "proxy_on_log") i32 (i32.const 0))', ["unknown-export"]),
         ('(func (export "proxy_abi_version_0_2_0"))', []),
         ('(func (export "helper"))', []),
+        ('(func (export "proxy_on_grpc_trailing_metadata"))', []),
+        (
+            '(import "env" "proxy_grpc_cancel" (func (param i32) (result i32)))'
+            '(func (export "proxy_on_grpc_trailing_metadata"))',
+            ["unknown-export"],
+        ),
         (_custom(".debug_info", 20_000), ["debug-info"]),
         (_custom(".debug_info", 15_000), []),
         (_custom("payload", 60_000), []),

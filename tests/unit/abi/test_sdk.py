@@ -28,6 +28,7 @@ def _producers(language: str, tool: str) -> str:
         ('(@custom "emscripten_metadata" "x")', "cpp"),
         ('(import "env" "abort" (func (param i32 i32 i32 i32)))', "assemblyscript"),
         ('(func (export "__new")) (func (export "__pin"))', "assemblyscript"),
+        ('(func (export "__alloc")) (func (export "__retain"))', "assemblyscript"),
         ("", None),
     ],
 )
