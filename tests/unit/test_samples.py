@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,33 @@ def test_every_sample_is_readable() -> None:
     for name in SAMPLES.names():
         SAMPLES.module(name)
         assert SAMPLES.path(name).read_text("utf-8").startswith((";; ", "# "))
+
+
+def test_compiled_samples_are_listed_apart() -> None:
+    """What needs a compiler is found by name and path, and is not among what can be had without one."""
+    compiled = SAMPLES.compiled()
+    assert {name.partition("/")[0] for name in compiled} == {"c", "go", "assemblyscript", "rust"}
+    assert not set(compiled) & set(SAMPLES.names())
+    assert all(SAMPLES.path(name).is_file() for name in compiled)
+    assert SAMPLES.path("go/counters").name == "main.go"
+
+
+def test_every_compiled_sample_is_described() -> None:
+    """filters.toml has an entry for each, with a claim."""
+    entries = tomllib.loads((SAMPLES.root / "filters.toml").read_text("utf-8"))
+    assert sorted(entries) == SAMPLES.compiled()
+    assert all(entry["claim"] for entry in entries.values())
+
+
+def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its compiler a sample is refused with what is missing, and nothing is built."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, missing in [
+        ("go/counters", "Go"),
+        ("assemblyscript/auth", "Node"),
+        ("rust/auth-header", "Rust"),
+    ]:
+        with pytest.raises(samples.NoCompiler, match=missing):
+            SAMPLES.module(name)
+    assert not (tmp_path / "cache").exists()
