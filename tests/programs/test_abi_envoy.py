@@ -47,10 +47,17 @@ class Plugin:
     module: bytes
     vm: str = ""
     plugin: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    capabilities: frozenset[str] = frozenset()
 
     def check(self) -> check.Report:
         """What we say of it."""
-        configuration = check.Configuration(vm=self.vm.encode(), plugin=self.plugin.encode())
+        configuration = check.Configuration(
+            vm=self.vm.encode(),
+            plugin=self.plugin.encode(),
+            environment=self.environment,
+            capabilities=self.capabilities,
+        )
         return check.check(self.module, configuration, envoy=_version(), budget=BUDGET)
 
 
@@ -187,6 +194,64 @@ SERVING = {
             (then unreachable)) (i32.const 0))""",
     ),
 }
+# What a plugin's configuration takes from a module, and gives it: each is refused where that is not so.
+LEVEL = imported("env.proxy_get_log_level", "(i32) -> i32", "$level")
+TIME = imported("wasi_snapshot_preview1.clock_time_get", "(i32, i64, i32) -> i32", "$time")
+SIZES = imported("wasi_snapshot_preview1.environ_sizes_get", "(i32, i32) -> i32", "$sizes")
+ENVIRON = imported("wasi_snapshot_preview1.environ_get", "(i32, i32) -> i32", "$environ")
+CONFIGURE = '(func (export "proxy_on_configure") (param i32 i32) (result i32) {})'
+ONLY = frozenset({"proxy_log", "proxy_on_configure"})
+
+
+def given(
+    imports: str,
+    body: str,
+    capabilities: frozenset[str] = frozenset(),
+    environment: Mapping[str, str] | None = None,
+) -> Plugin:
+    """A module with capabilities and an environment."""
+    module = made("0.2.1", imports, body).module
+    return Plugin(module, environment=tuple((environment or {}).items()), capabilities=capabilities)
+
+
+SETTINGS = {
+    "capability/call": given(
+        LEVEL, CONFIGURE.format("(i32.eq (i32.const 10) (call $level (i32.const 0)))"), ONLY
+    ),
+    "capability/call-given": given(
+        LEVEL,
+        CONFIGURE.format("(i32.eqz (call $level (i32.const 0)))"),
+        ONLY | {"proxy_get_log_level"},
+    ),
+    "capability/wasi": given(
+        TIME,
+        CONFIGURE.format("(i32.eq (i32.const 76) (call $time (i32.const 0) (i64.const 0) (i32.const 0)))"),
+        ONLY,
+    ),
+    "capability/start": given(
+        LEVEL, '(func (export "_initialize") (drop (call $level (i32.const 0))))', ONLY
+    ),
+    "capability/callback": given("", CONFIGURE.format("unreachable"), frozenset({"proxy_log"})),
+    "capability/callback-type": given("", '(func (export "proxy_on_tick") (param i64))', ONLY),
+    "capability/callback-type-given": given(
+        "", '(func (export "proxy_on_tick") (param i64))', ONLY | {"proxy_on_tick"}
+    ),
+    "environment": given(
+        SIZES + ENVIRON,
+        CONFIGURE.format(
+            """(drop (call $sizes (i32.const 0) (i32.const 4))) (drop (call $environ (i32.const 8) (i32.const 64)))
+            (i32.and (i32.and (i32.eq (i32.load (i32.const 0)) (i32.const 1))
+              (i32.eq (i32.load (i32.const 4)) (i32.const 9)))
+              (i32.eq (i32.load (i32.load (i32.const 8))) (i32.const 0x454d414e)))"""  # "NAME"
+        ),
+        environment={"NAME": "abc"},
+    ),
+    "environment-absent": given(
+        SIZES,
+        CONFIGURE.format("(drop (call $sizes (i32.const 0) (i32.const 4))) (i32.load (i32.const 0))"),
+    ),
+}
+
 # A gRPC service that names no target ends Envoy 1.40 itself (a panic in Context::grpcCall and grpcStream).
 PANICS = {"env.proxy_grpc_call", "env.proxy_grpc_stream"}
 # What would end the request, or let it go on twice.
@@ -241,10 +306,15 @@ MADE = {
     ),
     "vm-configuration": Plugin(SAMPLES.module("good/needs-empty-vm-config"), vm='{"sha256":"0"}'),
 }
-TOGETHER = {name: sample(name) for name in EXPECTED if name not in ALONE} | MADE | SERVING
+TOGETHER = {name: sample(name) for name in EXPECTED if name not in ALONE} | MADE | SERVING | SETTINGS
 CRASHING = {n: sample(n) for n, what in ALONE.items() if what == "crashes"} | {
     f"panic/{name}": asker(name, tables.HOST_FUNCTIONS[name], "zeros") for name in PANICS
 }
+CRASHING["capability/start-section"] = given(
+    imported("wasi_snapshot_preview1.sched_yield", "() -> i32", "$yield"),
+    "(func $go (drop (call $yield))) (start $go)",
+    ONLY,
+)
 
 # ------------------------------------------------------------------------------- Envoy
 
@@ -314,16 +384,20 @@ def _listener(name: str, plugin: Plugin) -> dict[str, Any]:
         "sha256": sha,
         "retry_policy": {"num_retries": 10},
     }
-    machine = {
+    machine: dict[str, Any] = {
         "vm_id": name,
         "runtime": "envoy.wasm.runtime.v8",
         "code": {"remote": remote},
         **_text(plugin.vm),
     }
-    wasm = {
-        "@type": HTTP + "wasm.v3.Wasm",
-        "config": {"name": name, "vm_config": machine, **_text(plugin.plugin)},
-    }
+    if plugin.environment:
+        machine["environment_variables"] = {"key_values": dict(plugin.environment)}
+    config = {"name": name, "vm_config": machine, **_text(plugin.plugin)}
+    if plugin.capabilities:
+        config["capability_restriction_config"] = {
+            "allowed_capabilities": {capability: {} for capability in plugin.capabilities}
+        }
+    wasm = {"@type": HTTP + "wasm.v3.Wasm", "config": config}
     answer = {"status": 200, "body": {"inline_string": "ok"}}
     route = {"match": {"prefix": "/"}, "direct_response": answer}
     manager = {

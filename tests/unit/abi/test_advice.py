@@ -8,6 +8,7 @@ from autowasm.abi import catalogue, check
 from harness.sim import vm
 
 ABI = "0.2.1"
+GRPC = '(import "env" "proxy_grpc_cancel" (func (param i32) (result i32)))'
 MALLOC = '(func (export "malloc") (param i32) (result i32) (i32.const 1024))'
 
 
@@ -43,11 +44,7 @@ def _custom(name: str, size: int) -> str:
         ('(func (export "proxy_abi_version_0_2_0"))', []),
         ('(func (export "helper"))', []),
         ('(func (export "proxy_on_grpc_trailing_metadata"))', []),
-        (
-            '(import "env" "proxy_grpc_cancel" (func (param i32) (result i32)))'
-            '(func (export "proxy_on_grpc_trailing_metadata"))',
-            ["unknown-export"],
-        ),
+        (f'{GRPC} (func (export "proxy_on_grpc_trailing_metadata"))', ["unknown-export"]),
         (_custom(".debug_info", 20_000), ["debug-info"]),
         (_custom(".debug_info", 15_000), []),
         (_custom("payload", 60_000), []),
