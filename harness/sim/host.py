@@ -141,9 +141,12 @@ class Host:
         self.contexts[context.number] = context
 
     def kill(self) -> None:
-        """End the VM without telling it."""
+        """End the VM without telling it, and its calls."""
         for root in self.roots:
             root.set_period(0)
+            for call in root.calls.values():
+                call.end(self.world)
+            root.calls.clear()
 
     def stop(self) -> None:
         """End the VM: every plugin is done and deleted, or waits until it says that it is."""

@@ -16,6 +16,7 @@ from harness.sim.clock import Timer
 from harness.sim.contexts import Machine, Root
 from harness.sim.maps import HeaderMap, Kind, Pair
 from harness.sim.upstream import Reply
+from harness.sim.world import World
 
 HTTP_CALL, GRPC_CALL, GRPC_STREAM = range(3)
 """What a token tells in its low two bits (wasm.h, CalloutType)."""
@@ -46,6 +47,14 @@ class Call:
     sent: bytearray = field(default_factory=bytearray)
     local_closed: bool = False
     remote_closed: bool = False
+    waiting: bool = False
+
+    def end(self, world: World) -> None:
+        """Nothing of it happens any more."""
+        for timer in self.timers:
+            timer.cancel()
+        world.pending -= self.waiting
+        self.waiting = False
 
 
 def _token(vm: Machine, root: Root, kind: int, request: Request) -> tuple[int, Call]:
@@ -72,11 +81,10 @@ def _start(vm: Machine, call: Call, answer: Callable[[Reply | None], None]) -> N
     """Send a request. ``answer`` gets what came back, None after the time-out."""
     world, request = vm.world, call.request
     world.pending += 1
+    call.waiting = True
 
     def end(reply: Reply | None) -> None:
-        for timer in call.timers:
-            timer.cancel()
-        world.pending -= 1
+        call.end(world)
         answer(reply)
 
     def arrive() -> None:
@@ -246,17 +254,21 @@ def _finish(vm: Machine, root: Root, token: int, call: Call) -> None:
         _start(vm, call, lambda reply: _grpc_answer(vm, root, token, reply))
 
 
-def cancel(root: Root, token: int) -> int:
+def cancel(vm: Machine, root: Root, token: int) -> int:
     """End a call or a stream; nobody is told."""
     if token & 3 not in (GRPC_CALL, GRPC_STREAM):
         return Status.BAD_ARGUMENT
-    return Status.NOT_FOUND if root.calls.pop(token, None) is None else Status.OK
+    call = root.calls.pop(token, None)
+    if call is None:
+        return Status.NOT_FOUND
+    call.end(vm.world)
+    return Status.OK
 
 
 def close(vm: Machine, root: Root, token: int) -> int:
     """End a call, or our side of a stream."""
     call = root.calls.get(token)
     if token & 3 != GRPC_STREAM or call is None:
-        return cancel(root, token)
+        return cancel(vm, root, token)
     _finish(vm, root, token, call)
     return Status.OK

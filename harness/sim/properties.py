@@ -81,6 +81,7 @@ def _request(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     }  # fmt: skip
     found: dict[str, Any] = {key: _text(headers, name) for key, name in named.items()}
     size = 0 if headers is None else headers.byte_size()
+    sized = _text(headers, b"content-length")
     return found | {
         "url_path": None if path is None else path.partition(b"?")[0],
         "query": None if path is None else path.partition(b"?")[2].partition(b"#")[0],
@@ -88,7 +89,7 @@ def _request(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
         "time": facts.began,
         "protocol": "HTTP/1.1",
         "duration": None if facts.ended is None else facts.ended - facts.began,
-        "size": facts.request_size,
+        "size": int(sized) if sized and sized.isdigit() else facts.request_size,
         "total_size": facts.request_size + size,
     }
 

@@ -73,7 +73,7 @@ def grpc_send(vm: Machine, token: int, pointer: int, size: int, end: int) -> int
 
 def grpc_cancel(vm: Machine, token: int) -> int:
     """End a call or a stream at once."""
-    return outgoing.cancel(vm.context.root, token)
+    return outgoing.cancel(vm, vm.context.root, token)
 
 
 def grpc_close(vm: Machine, token: int) -> int:
