@@ -85,7 +85,9 @@ class Direction:
 
     def visible(self) -> bytearray | None:
         """The body as the module sees it: all that is held back while it buffers, else the part at hand."""
-        return self.stage.held if self.buffering else self.body
+        if not self.buffering:
+            return self.body
+        return bytearray() if self.stage.held is None else self.stage.held
 
     def trailers(self, kind: Kind) -> HeaderMap | None:
         """Trailers to be changed: with the last part of a body there are none yet, and they are made."""

@@ -22,8 +22,10 @@ HTTP_CALL, GRPC_CALL, GRPC_STREAM = range(3)
 """What a token tells in its low two bits (wasm.h, CalloutType)."""
 _TIMED_OUT: Final = b"upstream request timeout"
 _UNAVAILABLE: Final = 14
-_DEADLINE: Final = 4
 _UNKNOWN: Final = 2
+_INTERNAL: Final = 13
+_OK: Final = 200
+_SOURCE: Final = b"via_upstream"
 
 
 @dataclass(slots=True)
@@ -146,6 +148,9 @@ def grpc_request(
     headers.add(b"content-type", b"application/grpc")
     for name, value in metadata:
         headers.add(name, value)
+    headers.put(b"x-envoy-internal", b"true")
+    if timeout:
+        headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % timeout)
     body = b"" if message is None else frame(message)
     return Request(cluster, headers, body, (), timeout, stream=message is None)
 
@@ -155,16 +160,19 @@ def frame(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
-def messages(data: bytes) -> list[bytes]:
-    """The messages in a body; an incomplete one is left out."""
-    found, at = [], 0
+def messages(data: bytes) -> tuple[list[bytes], bool]:
+    """The messages in a body, an incomplete one left out, and whether they can be read."""
+    found: list[bytes] = []
+    at = 0
     while at + 5 <= len(data):
+        if data[at] > 1:
+            return found, False
         end = at + 5 + int.from_bytes(data[at + 1 : at + 5], "big")
         if end > len(data):
             break
         found.append(data[at + 5 : end])
         at = end
-    return found
+    return found, True
 
 
 def grpc(vm: Machine, root: Root, request: Request) -> int:
@@ -180,26 +188,39 @@ def _grpc_answer(vm: Machine, root: Root, token: int, reply: Reply | None) -> No
     if call is None:
         return
     if reply is None:
-        _grpc_closed(vm, root, token, (_DEADLINE, b""))
+        _grpc_closed(vm, root, token, (_UNAVAILABLE, _TIMED_OUT + b"{response_timeout}"))
         return
-    trailers = HeaderMap(Kind.RESPONSE_TRAILERS, reply.trailers)
     headers = wire.response_headers(reply, b"POST")
-    found = messages(b"".join(reply.body))
-    code, text = _outcome(reply, headers, trailers)
-    if not call.request.stream and (code or not found):
-        _grpc_closed(vm, root, token, (code or 13, text))
-        return
+    headers.put(b"x-envoy-upstream-service-time", b"%d" % reply.delay)
+    trailers = HeaderMap(Kind.RESPONSE_TRAILERS, reply.trailers)
+    if not wire.has_body(reply, b"POST"):  # headers only are trailers too
+        headers, trailers = HeaderMap(Kind.RESPONSE), headers
+    elif reply.status != _OK:
+        headers = HeaderMap(Kind.RESPONSE)
+    found, fine = messages(b"".join(reply.body))
+    status = _outcome(reply, trailers, fine=fine)
     if call.request.stream:
-        _told(vm, root, token, MapType.GRPC_CALL_INITIAL_METADATA, headers)
-    for message in found if call.request.stream else found[:1]:
-        root.grpc_message = message
-        vm.later(lambda: setattr(root, "grpc_message", b""))
-        vm.call(root, "proxy_on_grpc_receive", root.number, token, len(message))
-    if not call.request.stream:
+        _streamed(vm, root, token, (headers, found, trailers))
+        _grpc_closed(vm, root, token, status)
+    elif status[0] or not found:
+        _grpc_closed(vm, root, token, (status[0] or _INTERNAL, status[1]))
+    else:
         root.calls.pop(token, None)
-        return
+        _received(vm, root, token, found[-1])
+
+
+def _streamed(vm: Machine, root: Root, token: int, parts: tuple[HeaderMap, list[bytes], HeaderMap]) -> None:
+    headers, found, trailers = parts
+    _told(vm, root, token, MapType.GRPC_CALL_INITIAL_METADATA, headers)
+    for message in found:
+        _received(vm, root, token, message)
     _told(vm, root, token, MapType.GRPC_CALL_TRAILING_METADATA, trailers)
-    _grpc_closed(vm, root, token, (code, text))
+
+
+def _received(vm: Machine, root: Root, token: int, message: bytes) -> None:
+    root.grpc_message = message
+    vm.later(lambda: setattr(root, "grpc_message", b""))
+    vm.call(root, "proxy_on_grpc_receive", root.number, token, len(message))
 
 
 _TELLS: Final = {
@@ -214,12 +235,16 @@ def _told(vm: Machine, root: Root, token: int, kind: MapType, headers: HeaderMap
     vm.call(root, _TELLS[kind], root.number, token, len(headers.pairs))
 
 
-def _outcome(reply: Reply, headers: HeaderMap, trailers: HeaderMap) -> tuple[int, bytes]:
-    status = trailers.get(b"grpc-status") or headers.get(b"grpc-status")
-    text = trailers.get(b"grpc-message") or headers.get(b"grpc-message") or b""
-    if status is not None and status.isdigit():
-        return int(status), text
-    return wire.GRPC_OF_HTTP.get(reply.status, _UNKNOWN), text
+def _outcome(reply: Reply, trailers: HeaderMap, *, fine: bool) -> tuple[int, bytes]:
+    """A call's status and its message, behind which the proxy notes who said so."""
+    status = trailers.get(b"grpc-status")
+    if not fine:
+        return _INTERNAL, _SOURCE
+    if reply.status != _OK and status is None:
+        return wire.GRPC_OF_HTTP.get(reply.status, _UNKNOWN), _SOURCE
+    code = int(status) if status is not None and status.isdigit() else _UNKNOWN
+    text = trailers.get(b"grpc-message") or b""
+    return code, text + b"{" + _SOURCE + b"}" if text else _SOURCE
 
 
 def _grpc_closed(vm: Machine, root: Root, token: int, status: tuple[int, bytes]) -> None:
