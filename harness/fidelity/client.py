@@ -66,8 +66,13 @@ def _send_all(connection: socket.socket, parts: list[bytes], read: Callable[[], 
         sent += len(part)
         if number == len(parts) - 1:
             return
-        while read() < sent and not _answered(connection) and time.monotonic() < end:
+        while not _taken(read, sent) and not _answered(connection) and time.monotonic() < end:
             time.sleep(_POLL)
+
+
+def _taken(read: Callable[[], int], sent: int) -> bool:
+    """Whether all has been read, and worked on: bytes are counted a moment before that, so it is asked twice."""
+    return read() >= sent and read() >= sent
 
 
 def _answered(connection: socket.socket) -> bool:

@@ -17,6 +17,12 @@ from harness.fidelity.vocabulary import Call
 
 _RESULT: Final = 16  # pointer, size
 _HOLE: Final = 32
+_RESULTS: Final = {
+    vocabulary.OUT: (_RESULT, _RESULT + 4),
+    vocabulary.NUMBER: (_RESULT,),
+    vocabulary.WIDE: (_RESULT,),
+    vocabulary.HOLE: (_HOLE,),
+}
 _TEXT: Final = 64  # where the lines are made
 _CONSTANTS: Final = 0x20000
 _HEAP: Final = 0x40000
@@ -145,27 +151,35 @@ class _Module:
         return f"    (call {told} (i32.const {self._number}) (call ${call.name} {arguments}))"
 
     def _values(self, kind: str, callback: str) -> list[str]:
-        if kind.endswith("map") and callback in vocabulary.AFTER_STREAM:
-            return [_i32(self._dice.choice(vocabulary.MAPS_AFTER_STREAM))]
-        if kind.endswith("map") and callback == "proxy_on_http_call_response":
-            return [_i32(self._dice.choice(vocabulary.MAPS_OF_CALLS))]
-        if kind == vocabulary.OUT:
-            return [_i32(_RESULT), _i32(_RESULT + 4)]
-        if kind in {vocabulary.NUMBER, vocabulary.WIDE}:
-            return [_i32(_RESULT)]
-        if kind == vocabulary.HOLE:
-            return [_i32(_HOLE)]
+        if kind in _RESULTS:
+            return [_i32(place) for place in _RESULTS[kind]]
+        if kind == vocabulary.SETTING:
+            return self._setting()
         if kind in vocabulary.NUMBERS:
             width = "i64" if kind in vocabulary.WIDE_KINDS else "i32"
-            return [f"({width}.const {self._dice.choice(vocabulary.NUMBERS[kind])})"]
+            return [f"({width}.const {self._dice.choice(_numbers(kind, callback))})"]
         if kind in vocabulary.PAIRS:
             return self._bytes(serialised(self._dice.choice(vocabulary.PAIRS[kind])))
         return self._bytes(self._dice.choice(vocabulary.TEXTS[kind]))
+
+    def _setting(self) -> list[str]:
+        name = self._dice.choice(vocabulary.TEXTS["set_name"])
+        own = name.decode("ascii")
+        values = vocabulary.TEXTS[own if own in vocabulary.TEXTS else "value"]
+        return [*self._bytes(name), *self._bytes(self._dice.choice(values))]
 
     def _bytes(self, data: bytes) -> list[str]:
         if self._dice.random() < 0.01:
             return [_i32(_FAR), _i32(len(data) or 1)]  # outside of the memory
         return [_i32(self._constants.at(data)), _i32(len(data))]
+
+
+def _numbers(kind: str, callback: str) -> tuple[int, ...]:
+    if kind.endswith("map") and callback in vocabulary.AFTER_STREAM:
+        return vocabulary.MAPS_AFTER_STREAM
+    if kind.endswith("map") and callback == "proxy_on_http_call_response":
+        return vocabulary.MAPS_OF_CALLS
+    return vocabulary.NUMBERS[kind]
 
 
 def _i32(value: int) -> str:
@@ -181,8 +195,9 @@ def _import(call: Call) -> str:
 def _widths(kind: str) -> list[str]:
     if kind in vocabulary.WIDE_KINDS:
         return ["i64"]
-    one = kind in vocabulary.NUMBERS or kind in {vocabulary.NUMBER, vocabulary.WIDE, vocabulary.HOLE}
-    return ["i32"] if one else ["i32", "i32"]
+    if kind == vocabulary.SETTING:
+        return ["i32"] * 4
+    return ["i32"] * (1 if kind in vocabulary.NUMBERS else len(_RESULTS.get(kind, (0, 0))))
 
 
 def serialised(pairs: tuple[tuple[bytes, bytes], ...]) -> bytes:

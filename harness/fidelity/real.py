@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.server
+import re
 import tempfile
 import threading
 import time
@@ -52,10 +53,19 @@ class _Run:
     def __init__(self, script: Mapping[str, Any], envoy: Envoy, upstreams: upstream.Upstreams) -> None:
         self._script, self._envoy, self._upstreams = script, envoy, upstreams
         self._seen = 0
+        route = (script.get("route") or {}).get("cluster")
+        at_once = [
+            re.escape(name)
+            for name, rules in (script.get("clusters") or {}).items()
+            if name != route and not any(rule.get("delay_ms") for rule in rules)
+        ]
+        calls = rf"|^cluster\.({'|'.join(at_once)})\.upstream_rq_active$" if at_once else ""
+        self._watched = f"^{re.escape(_READ)}${calls}"
 
     def answer(self) -> dict[str, Any]:
         self._envoy.wait_ready(_READY)
         self._upstreams.paced(self._pace)
+        self._wait_quiet()  # calls that the module makes when it starts
         address = self._envoy.listener()
         start = self._lines()
         error = lines.failure(start)
@@ -71,7 +81,7 @@ class _Run:
     def _result(self, address: tuple[str, int], request: Mapping[str, Any]) -> dict[str, Any]:
         time.sleep(float(request.get("sleep_ms_before") or 0) / 1000)
         limit = self._script.get("client_timeout_ms") or CLIENT_TIMEOUT_MS
-        reply = client.send(address, request, float(limit) / 1000, self._bytes_read)
+        reply = client.send(address, request, float(limit) / 1000, self._bytes_taken)
         self._wait_quiet()
         return {
             "name": request.get("name", ""),
@@ -85,8 +95,14 @@ class _Run:
         new, self._seen = found[self._seen :], len(found)
         return new
 
-    def _bytes_read(self) -> int:
-        return self._envoy.stats(f"^{_READ}$").get(_READ, 0)
+    def _bytes_taken(self) -> int:
+        """What Envoy has read of the request; less than that while calls are under way that are answered at once.
+
+        So calls come back before the next piece of a body, and not sometimes before and sometimes behind it.
+        """
+        found = self._envoy.stats(self._watched)
+        read = found.pop(_READ, 0)
+        return read - 1 if any(found.values()) else read
 
     def _wait_quiet(self) -> None:
         end = time.monotonic() + _QUIET

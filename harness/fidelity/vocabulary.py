@@ -2,7 +2,7 @@
 
 A kind stands for one or more numbers; texts are pairs of pointer and size. ``out`` and ``number`` are where the
 host puts a result that the module then logs. Calls that end Envoy itself, and values that no two runs share
-(times, ids, ports), are left out.
+(times, ids, ports, and all headers as a property, whose order is a hash's), are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Final
 
 OUT, NUMBER, WIDE, HOLE = "out", "number", "wide", "hole"
 """A pointer and a size, four bytes, eight bytes, and four bytes that are not looked at."""
+SETTING: Final = "setting"
+"""A header's name and a value for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Call:
 
 
 CALLS: Final = (
-    Call("proxy_add_header_map_value", ("map", "set_name", "value"), 8),
-    Call("proxy_replace_header_map_value", ("map", "set_name", "value"), 8),
+    Call("proxy_add_header_map_value", ("map", SETTING), 8),
+    Call("proxy_replace_header_map_value", ("map", SETTING), 8),
     Call("proxy_remove_header_map_value", ("map", "name"), 6),
     Call("proxy_get_header_map_value", ("map", "name", OUT), 10),
     Call("proxy_get_header_map_pairs", ("request_map", OUT), 3),
@@ -70,6 +72,7 @@ _NAMES: Final = (
 TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "name": (*_NAMES, b"content-length", b"transfer-encoding"),
     "set_name": _NAMES,  # a wrong length makes a broken message, which no client can tell from another
+    ":method": (b"POST", b"PUT"),  # without one, how an answer ends is anybody's guess
     "value": (b"", b"one", b"two", b"/changed?x=1", b"with space", b"a,b", b"204", b"POST", b"9",
         b"x" * 300, b"\xc3\xa9"),
     "path": (
@@ -82,7 +85,7 @@ TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
         b"cluster_name", b"route_name", b"listener_direction", b"node\0id", b"node\0cluster", b"node\0metadata\0APP",
         b"xds\0route_name", b"xds\0cluster_name", b"upstream\0nope", b"", b"nope", b"own\0value", b"wasm.own", b"own",
         b"metadata", b"filter_state\0wasm.own", b"xds\0listener_direction", b"upstream_host_metadata",
-        b"xds\0filter_chain_name", b"request", b"request\0headers", b"response\0total_size", b"request\0total_size",
+        b"xds\0filter_chain_name", b"request", b"response\0total_size", b"request\0total_size",
     ),
     "own_path": (b"own", b"own\0value", b"request\0path", b"", b"node"),
     "key": (b"a", b"b", b"", b"long-" + b"k" * 100),
@@ -145,12 +148,13 @@ WITHOUT_RESULT: Final = frozenset(
 # FOREIGN_FUNCTION_ARGUMENTS outside of such a call, and the maps of a call's answer outside of its callback.
 # Continuing is not among the calls: a stream that does not wait goes on twice then, or crashes (the filter manager
 # only asserts its iteration state, in debug builds). A call to a cluster from a response's callback is cut off by
-# the response's end, sooner or later.
+# the response's end, sooner or later; a body that was held back can be written to behind the stream's end.
 _LATE: Final = frozenset({"proxy_on_done", "proxy_on_log", "proxy_on_delete"})
 _ANSWERED: Final = frozenset({"proxy_on_response_body", "proxy_on_response_trailers"})
 DEADLY: Final[Mapping[str, frozenset[str]]] = {
     "proxy_send_local_response": _LATE | _ANSWERED,
     "proxy_call_foreign_function": _LATE,
+    "proxy_set_buffer_bytes": _LATE,
     "proxy_http_call": _LATE | _ANSWERED | {"proxy_on_response_headers", "proxy_on_http_call_response"},
 }
 # Trailers are read from memory that is gone by then (a segmentation fault, or what else lies there).
