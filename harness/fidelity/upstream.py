@@ -10,14 +10,18 @@ import contextlib
 import http
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
 from harness.fidelity import http1, text
 
 Rule = Mapping[str, Any]
-Pace = Callable[[str, int], None]
-"""Waits until the proxy has read that many bytes in all from a cluster."""
+Read = Callable[[str], int]
+"""How many bytes the proxy has read from a cluster so far."""
+_PACE_SECONDS: Final = 0.3
+"""How long a piece waits for the one before to be read: a proxy that wants no more of an answer never reads it."""
+_POLL: Final = 0.002
 _NO_RULE: Final[Rule] = {"status": 404}
 
 
@@ -41,10 +45,10 @@ class Upstreams:
         """Where each cluster listens, on the loopback."""
         return {name: cluster.port for name, cluster in self._clusters.items()}
 
-    def paced(self, pace: Pace) -> None:
+    def paced(self, read: Read) -> None:
         """From now on send each piece of an answer when the piece before has been read."""
         for cluster in self._clusters.values():
-            cluster.pace = pace
+            cluster.read = read
 
     def taken(self) -> list[dict[str, Any]]:
         """What arrived, in the order of arrival."""
@@ -62,8 +66,7 @@ class _Cluster:
 
     def __init__(self, name: str, rules: Sequence[Rule], arrived: Callable[[dict[str, Any]], None]) -> None:
         self._name, self._rules, self._arrived = name, rules, arrived
-        self.pace: Pace | None = None
-        self._sent = 0
+        self.read: Read = lambda _: 1 << 62
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = int(self._listener.getsockname()[1])
@@ -101,12 +104,18 @@ class _Cluster:
         rule = next((rule for rule in self._rules if _matches(rule, request)), _NO_RULE)
         if self._closing.wait(rule.get("delay_ms", 0) / 1000):
             return
-        pieces = _pieces(rule, request.first.split(" ")[0])
-        for number, piece in enumerate(pieces):
+        *pieces, last = _pieces(rule, request.first.split(" ")[0])
+        wanted = self.read(self._name) if pieces else 0
+        for piece in pieces:
             connection.sendall(piece)
-            self._sent += len(piece)
-            if self.pace is not None and number < len(pieces) - 1:
-                self.pace(self._name, self._sent)
+            wanted += len(piece)
+            self._wait_read(wanted)
+        connection.sendall(last)
+
+    def _wait_read(self, wanted: int) -> None:
+        end = time.monotonic() + _PACE_SECONDS
+        while self.read(self._name) < wanted and time.monotonic() < end:
+            self._closing.wait(_POLL)
 
 
 def _matches(rule: Rule, request: http1.Message) -> bool:
