@@ -21,6 +21,8 @@ from harness.sim.stages import Sink, Stage
 from harness.sim.world import World
 
 _BODILESS: Final = (204, 304)
+_LINE: Final = (b":authority", b":path", b":method")
+_DISCONNECTED: Final = 1 << 14
 _LINGERS: Final = 1000 * MILLISECOND
 """How long a connection stays open once its answer broke off, for the client to read what is there."""
 _DATE: Final = b"Tue, 14 Nov 2023 22:13:20 GMT"
@@ -98,7 +100,9 @@ class Exchange:
         self.request, self.complete = headers, end
         self._head_only = headers.get(b":method") == b"HEAD"
         self.facts.request_head = headers.byte_size()
-        if b"#" in (headers.get(b":path") or b""):
+        if b"#" in (headers.get(b":path") or b""):  # refused before anything else is done to it
+            self.complete, self.facts.route = False, None
+            headers.pairs = [pair for pair in headers.pairs if pair[0] in _LINE]
             self.answer(Response(400, [], b"", "path_normalization_failed", -1))
             return
         self._decode(lambda: self._decoding.headers(headers, end))
@@ -154,6 +158,7 @@ class Exchange:
 
     def _through_chain(self, response: Response) -> None:
         headers, body = self._made(response)
+        self.facts.code = response.status
         self._response = headers
         shown = bool(body) and not self._head_only
         self._encoding.headers(headers, not shown)
@@ -170,6 +175,7 @@ class Exchange:
         for each in self._filters:
             each.response.stage.aborted = True
         headers, body = self._made(response)
+        self.facts.code = response.status
         self._response, self._direct = headers, True
         shown = bool(body) and not self._head_only
         self._client.headers(headers, not shown)
@@ -195,6 +201,7 @@ class Exchange:
         if not self.over:
             self.received.outcome = "closed" if self.received.status is None else "reset"
             self.closing = self.world.clock.now + _LINGERS
+            self.facts.details = self.facts.details or "wasm_close_stream"
             self.finish()
 
     def reroute(self) -> None:
@@ -223,6 +230,12 @@ class Exchange:
     def head_only(self) -> bool:
         """Whether the client wants no body."""
         return self._head_only
+
+    def disconnect(self) -> None:
+        """The client is gone."""
+        self.facts.details = "downstream_remote_disconnect"
+        self.facts.flags |= _DISCONNECTED
+        self.finish()
 
     def finish(self) -> None:
         """The stream is over, whatever of it was under way."""
@@ -295,7 +308,8 @@ def run(exchange: Exchange, request: Request, timeout: float, request_id: bytes)
         pass
     if not exchange.over:
         world.clock.sleep(max(0, (end - world.clock.now) / 1_000_000))
-        exchange.finish()
+        exchange.disconnect()
+    world.clock.sleep(0)  # what is due at once, like messages in queues
     if exchange.received.outcome == "timeout" or exchange.closing > end:
         exchange.received = Received()
     while world.pending and world.clock.step():

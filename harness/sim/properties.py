@@ -22,9 +22,9 @@ _LOCAL: Final = "127.0.0.1:40000"
 
 @dataclass(slots=True)
 class Facts:
-    """What the proxy knows of a stream. Times are nanoseconds, sizes bytes; None is not known yet."""
+    """What the proxy knows of a stream. Times are nanoseconds, sizes bytes; None is unknown yet, or no route."""
 
-    route: str = ""
+    route: str | None = ""
     cluster: str = ""
     connection: int = 1
     began: int = START
@@ -33,6 +33,7 @@ class Facts:
     response_size: int = 0
     code: int | None = None
     details: str | None = None
+    flags: int = 0
     routed: bool = False
     reached: bool = False
     ended: int | None = None
@@ -83,8 +84,8 @@ def _request(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     size = 0 if headers is None else headers.byte_size()
     sized = _text(headers, b"content-length")
     return found | {
-        "url_path": None if path is None else path.partition(b"?")[0],
-        "query": None if path is None else path.partition(b"?")[2].partition(b"#")[0],
+        "url_path": None if headers is None else (path or b"").partition(b"?")[0],
+        "query": None if headers is None else (path or b"").partition(b"?")[2].partition(b"#")[0],
         "headers": _NONE if headers is None else headers,
         "time": facts.began,
         "protocol": "HTTP/1.1",
@@ -102,7 +103,7 @@ def _response(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     return {
         "code": facts.code,
         "code_details": facts.details,
-        "flags": 0,
+        "flags": facts.flags,
         "grpc_status": int(grpc)
         if grpc and grpc.isdigit()
         else (None if facts.code is None else _grpc(facts.code)),
@@ -146,12 +147,13 @@ def _upstream(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
 def _xds(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     del seen
     inbound = context.machine.world.inbound
+    metadata = None if facts.route is None else Message(filter_metadata=_NONE)
     return {
         "node": context.machine.world.node.fields(),
-        "cluster_name": facts.cluster or None,
-        "cluster_metadata": Message(filter_metadata=_NONE),
+        "cluster_name": None if facts.route is None else facts.cluster,
+        "cluster_metadata": metadata,
         "route_name": facts.route,
-        "route_metadata": Message(filter_metadata=_NONE),
+        "route_metadata": metadata,
         "listener_direction": 1 if inbound else 2,
         "listener_metadata": Message(filter_metadata=_NONE),
         "filter_chain_name": "",

@@ -18,6 +18,9 @@ from harness.sim.stages import Sink
 from harness.sim.upstream import Reply
 from harness.sim.world import World
 
+_NO_ROUTE: Final = 1 << 8
+_TIMED_OUT: Final = 1 << 2
+"""Response flags (envoy/stream_info/stream_info.h, CoreResponseFlag)."""
 _FORBIDDEN: Final = (b"\r", b"\n", b"\0")
 
 
@@ -81,6 +84,8 @@ class Router:
         if self._gone or self._headers is not None:
             return
         if not (headers.get(b":path") or b"").startswith(b"/") or not headers.get(b"x-forwarded-proto"):
+            self._owner.facts.route = None
+            self._owner.facts.flags |= _NO_ROUTE
             self._owner.answer(Response(404, [], b"", "route_not_found", -1))
             return
         if self._owner.route.cluster not in self._owner.world.clusters.answers:
@@ -127,6 +132,7 @@ class Router:
     def _timed_out(self) -> None:
         if not self._gone:
             self._gone = True
+            self._owner.facts.flags |= _TIMED_OUT
             self._owner.answer(Response(504, [], b"upstream request timeout", "response_timeout", -1))
 
     def _arrive(self) -> None:

@@ -51,7 +51,7 @@ def test_loads_what_envoy_loads(name: str) -> None:
         configuration=EXPECTED[name].get("plugin", "").encode(),
     )
     slot = Slot(World(), SAMPLES.module(name), plugin)
-    if name.startswith("good/"):
+    if name.startswith("good/") or "request-trap" in EXPECTED[name].get("findings", {}):
         assert slot.loaded is not None, slot.error
         assert slot.loaded.code.abi == EXPECTED[name]["abi"]
     else:
