@@ -49,7 +49,7 @@ def main(names: Sequence[str], envoys: Sequence[Path], seed: int, generated: int
     Exit codes: 0 no difference, 1 differences, 2 bad usage, 3 there is no Envoy.
     """
     skipped: dict[str, str] = {}
-    every = [*cases.samples(_ROOT), *cases.generated(range(seed, seed + generated))]
+    every = [*cases.samples(_ROOT), *cases.configured(_ROOT), *cases.generated(range(seed, seed + generated))]
     every += cases.filters(_ROOT, skipped.__setitem__)
     wanted = suite.chosen(every, names)
     if not wanted:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.fidelity import generate, requests
+from harness.fidelity import generate, requests, settings
 from harness.samples import NoCompiler, Samples
 from harness.sim import vm
 
@@ -70,6 +70,13 @@ def samples(root: Path) -> Iterator[Case]:
             yield Case(
                 f"{name} open", module, script({**plugin, "failure_policy": "FAIL_OPEN"}, requests.ALL[:2])
             )
+
+
+def configured(root: Path) -> Iterator[Case]:
+    """Samples with what else can be said of a plugin: policies, capabilities and the like."""
+    of = Samples(root)
+    for name, special, plugin, shown in settings.rows():
+        yield Case(f"{name} {special}", of.module(name), script(plugin, shown))
 
 
 def filters(root: Path, skipped: Callable[[str, str], None]) -> Iterator[Case]:
