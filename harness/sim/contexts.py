@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from autowasm.abi.tables import BufferType, MapType, Status
+from harness.sim.cel import Node
 from harness.sim.clock import Timer
 from harness.sim.maps import HeaderMap, Pair
 from harness.sim.plugin import Plugin
@@ -181,6 +182,8 @@ class Root(Context):
         self.tick: Timer | None = None
         self.period = 0
         self.declared: dict[bytes, bool] = {}
+        self.expressions: dict[int, Node] = {}
+        self.next_expression = 0
         self.waiting = False
 
     @property

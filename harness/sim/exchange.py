@@ -20,6 +20,8 @@ from harness.sim.properties import Facts
 from harness.sim.stages import Sink, Stage
 from harness.sim.world import World
 
+_STALL: Final = 5.0
+"""How often a sender that has to wait tries again, in milliseconds."""
 _BODILESS: Final = (204, 304)
 _LINE: Final = (b":authority", b":path", b":method")
 _DISCONNECTED: Final = 1 << 14
@@ -87,11 +89,17 @@ class Exchange:
         """Put filters into the stream, in the order in which requests pass them."""
         self._filters = list(filters)
         for each in reversed(self._filters):
-            each.request.stage = Stage(each.request, self._decoding)
+            each.request.stage = Stage(each.request, self._decoding, self._request_too_large)
             self._decoding = each.request.stage
         for each in self._filters:
-            each.response.stage = Stage(each.response, self._encoding)
+            each.response.stage = Stage(each.response, self._encoding, self._response_too_large)
             self._encoding = each.response.stage
+
+    def _request_too_large(self) -> None:
+        self.answer(Response(413, [], b"Payload Too Large", "request_payload_too_large", -1))
+
+    def _response_too_large(self) -> None:
+        self.answer(Response(500, [], b"Internal Server Error", "response_payload_too_large", -1))
 
     # ------------------------------------------------------------------ the client's side
 
@@ -109,12 +117,18 @@ class Exchange:
 
     def data(self, data: bytes, end: bool) -> None:
         """A part of the client's body came."""
+        if any(each.request.stage.full for each in self._filters):
+            self.world.clock.after(_STALL, partial(self.data, data, end))
+            return
         self.complete = end
         self.facts.request_size += len(data)
         self._decode(lambda: self._decoding.data(bytearray(data), end))
 
     def trailers(self, pairs: Sequence[Pair]) -> None:
         """The client's trailers came."""
+        if any(each.request.stage.full for each in self._filters):
+            self.world.clock.after(_STALL, partial(self.trailers, pairs))
+            return
         self.complete = True
         trailers = HeaderMap(Kind.REQUEST_TRAILERS, pairs)
         self._decode(lambda: self._decoding.trailers(trailers))
@@ -225,6 +239,11 @@ class Exchange:
         self.received.status = self.facts.code
         self.received.headers = wire.response_lines(headers, not end, self._head_only)
         return True
+
+    @property
+    def full(self) -> bool:
+        """Whether the cluster has to wait with the rest of its answer."""
+        return any(each.response.stage.full for each in self._filters)
 
     @property
     def head_only(self) -> bool:

@@ -65,6 +65,8 @@ class Direction:
             return OnData.CONTINUE
         if self.buffering:
             self.stage.hold(data)
+            if self.stage.aborted and self is self._filter.response:
+                return OnData.BUFFER  # it was too much, and the stream is answered or gone
         self.body = data
         size = len(self.visible() or b"")
         status = self._filter.on_data(self._names[1], size, end)

@@ -21,6 +21,7 @@ from harness.sim.world import World
 _NO_ROUTE: Final = 1 << 8
 _TIMED_OUT: Final = 1 << 2
 """Response flags (envoy/stream_info/stream_info.h, CoreResponseFlag)."""
+_STALL: Final = 5.0
 _FORBIDDEN: Final = (b"\r", b"\n", b"\0")
 
 
@@ -55,6 +56,11 @@ class Owner(Protocol):
 
     def responding(self, headers: HeaderMap) -> None:
         """The cluster's headers are there."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether the answer's rest has to wait."""
         ...
 
     def tailing(self, trailers: HeaderMap) -> None:
@@ -180,7 +186,9 @@ class Router:
 
     def _later(self, milliseconds: float, action: Callable[[], None]) -> None:
         def act() -> None:
-            if not self._gone:
+            if self._owner.full and not self._gone:
+                self._later(_STALL, action)
+            elif not self._gone:
                 action()
 
         self._timers.append(self._owner.world.clock.after(milliseconds, act))

@@ -7,10 +7,14 @@ comes to the same, as nothing is behind the filter that stopped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from harness.sim.maps import HeaderMap
+
+LIMIT: Final = 1 << 20
+"""Bytes that Envoy holds back (per_connection_buffer_limit_bytes, by default)."""
 
 
 class OnHeaders(IntEnum):
@@ -73,8 +77,9 @@ class Handler(Protocol):
 class Stage:
     """A filter in one direction. It ends without a word when ``aborted`` is set."""
 
-    def __init__(self, handler: Handler, following: Sink) -> None:
-        self._handler, self._next = handler, following
+    def __init__(self, handler: Handler, following: Sink, overflow: Callable[[], None]) -> None:
+        self._handler, self._next, self._overflow = handler, following, overflow
+        self._waits = False
         self._state = _State.GOES
         self._continued = False
         self._map: HeaderMap | None = None
@@ -92,6 +97,7 @@ class Stage:
         status = self._handler.on_headers(headers, end)
         if status in (OnHeaders.STOP_ALL, OnHeaders.STOP_ALL_BUFFER):
             self._state = _State.STOPPED_ALL
+            self._waits = status == OnHeaders.STOP_ALL
         elif status == OnHeaders.STOP:
             self._state = _State.STOPPED
         elif not self.aborted:
@@ -120,6 +126,7 @@ class Stage:
         if status != OnData.CONTINUE:
             self._state = _State.STOPPED
             if status in (OnData.BUFFER, OnData.WATERMARK):
+                self._waits = status == OnData.WATERMARK
                 self.hold(data)
             elif self.ended and self.tail is None and self.held is None:
                 self.held = bytearray()
@@ -138,6 +145,13 @@ class Stage:
         if self.held is not data:
             self.held += data
             data.clear()
+            if len(self.held) > LIMIT and not self._waits:
+                self._overflow()
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may come until the filter goes on."""
+        return self.held is not None and len(self.held) > LIMIT
 
     def _pass(self, data: bytearray, end: bool) -> None:
         if self.held is data:

@@ -1,7 +1,6 @@
 """Envoy's foreign functions. Source: Envoy, source/extensions/common/wasm/foreign.cc.
 
-Expressions (expr_create and its neighbours) need a CEL interpreter, which is not here: they answer BAD_ARGUMENT, as
-for an expression that cannot be parsed.
+Expressions are ``harness.sim.cel``'s. Signatures (sign, verify_signature) are not here: they answer BAD_ARGUMENT.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from autowasm.abi.tables import Status
+from harness.sim import cel, values
 from harness.sim.contexts import Machine
 
 Foreign = Callable[[Machine, bytes], tuple[int, bytes | None]]
@@ -103,6 +103,41 @@ _NUMBER: Final = 0
 _BYTES: Final = 2
 
 
+def expr_create(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
+    """Read an expression; its number."""
+    try:
+        node = cel.parse(data.decode())
+    except (cel.Unreadable, UnicodeDecodeError):
+        return Status.BAD_ARGUMENT, None
+    expressions = vm.running.root.expressions
+    number = vm.running.root.next_expression
+    vm.running.root.next_expression += 1
+    expressions[number] = node
+    return Status.OK, number.to_bytes(4, "little")
+
+
+def expr_evaluate(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
+    """What an expression is worth in the stream at hand."""
+    if len(data) != 4:
+        return Status.BAD_ARGUMENT, None
+    node = vm.running.root.expressions.get(int.from_bytes(data, "little"))
+    if node is None:
+        return Status.NOT_FOUND, None
+    try:
+        value = values.serialise(cel.evaluate(node, vm.running.property))
+    except cel.Failed:
+        return Status.INTERNAL_FAILURE, None
+    return (Status.SERIALIZATION_FAILURE, None) if value is None else (Status.OK, value)
+
+
+def expr_delete(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
+    """Forget an expression, if there is one."""
+    if len(data) != 4:
+        return Status.BAD_ARGUMENT, None
+    vm.running.root.expressions.pop(int.from_bytes(data, "little"), None)
+    return Status.OK, None
+
+
 def not_here(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
     """What the simulator does not do."""
     del vm, data
@@ -113,9 +148,9 @@ _TABLE: Final[dict[bytes, Foreign]] = {
     b"clear_route_cache": clear_route_cache,
     b"compress": compress,
     b"declare_property": declare_property,
-    b"expr_create": not_here,
-    b"expr_delete": not_here,
-    b"expr_evaluate": not_here,
+    b"expr_create": expr_create,
+    b"expr_delete": expr_delete,
+    b"expr_evaluate": expr_evaluate,
     b"set_envoy_filter_state": set_envoy_filter_state,
     b"sign": not_here,
     b"uncompress": uncompress,

@@ -233,6 +233,16 @@ def test_foreign_functions() -> None:
     assert _messages(loaded) == ["text " * 20]
 
 
+def test_expressions() -> None:
+    """An expression is made once and evaluated in a stream."""
+    texts = Texts()
+    made = call("call_foreign_function", texts("expr_create"), texts("request.path + '!'"), 64, 68)
+    asked = call("call_foreign_function", texts("expr_evaluate"), "(i32.load (i32.const 64))", 4, GIVE) + SAY
+    loaded = Filter.load(module(texts, on_configure=made, on_request_headers=asked))
+    loaded.request(path="/a")
+    assert _messages(loaded) == ["/a!"]
+
+
 def test_environment() -> None:
     """A module reads its environment through WASI."""
     from harness.sim import vm

@@ -162,3 +162,25 @@ def test_abi_0_1_0() -> None:
           (drop (call $go)) (i32.const 1)))"""
     )
     assert Filter.load(made).request().status == 200
+
+
+@pytest.mark.parametrize(("result", "status"), [(0, 200), (1, 413), (3, 200)])
+def test_too_large_a_request(result: int, status: int) -> None:
+    """A body of more than a mebibyte cannot be gathered; it can be passed on, or dropped."""
+    reply = Filter.load(_pausing(result)).request("POST", body=[b"x" * 600_000] * 2)
+    assert reply.status == status
+
+
+def test_too_large_a_request_to_hold_back() -> None:
+    """A client whose body is held back cannot go on sending."""
+    loaded = Filter.load(_pausing(2))
+    assert loaded.request("POST", body=[b"x" * 600_000] * 3).outcome == "timeout"
+    assert len(loaded.logs) == 2
+
+
+def test_too_large_an_answer() -> None:
+    """An answer that has begun and is too large to be gathered breaks off."""
+    gathers = "(select (i32.const 0) (i32.const 1) (local.get $2)) ;;answers"
+    large = answer(200, [b"x" * 600_000] * 2)
+    loaded = Filter.load(module(Texts(), on_response_body=gathers), upstreams={"app": large})
+    assert loaded.request().outcome == "reset"
