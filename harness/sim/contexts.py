@@ -96,6 +96,7 @@ class Context:
         self.root: Root
         self.created = False
         self.last_buffer: bytes | bytearray = EMPTY
+        self.declared: dict[bytes, bool] = {}
 
     def changeable(self, kind: MapType) -> HeaderMap | None:
         """A header map to be changed."""
@@ -181,7 +182,6 @@ class Root(Context):
         self.calls: dict[int, Any] = {}
         self.tick: Timer | None = None
         self.period = 0
-        self.declared: dict[bytes, bool] = {}
         self.expressions: dict[int, Node] = {}
         self.next_expression = 0
         self.waiting = False

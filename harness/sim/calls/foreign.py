@@ -1,6 +1,6 @@
 """Envoy's foreign functions. Source: Envoy, source/extensions/common/wasm/foreign.cc.
 
-Expressions are ``harness.sim.cel``'s. Signatures (sign, verify_signature) are not here: they answer BAD_ARGUMENT.
+Expressions are ``harness.sim.cel``'s, signatures ``harness.sim.signatures``'s.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from autowasm.abi.tables import Status
-from harness.sim import cel, values
+from harness.sim import cel, signatures, values
 from harness.sim.contexts import Machine
 
 Foreign = Callable[[Machine, bytes], tuple[int, bytes | None]]
@@ -45,7 +45,7 @@ def declare_property(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
     if fields is None:
         return Status.BAD_ARGUMENT, None
     name = fields.get(1, b"")
-    declared = vm.running.root.declared
+    declared = vm.running.declared
     if not isinstance(name, bytes) or name in declared:
         return Status.BAD_ARGUMENT, None
     declared[name] = bool(fields.get(5))
@@ -138,10 +138,46 @@ def expr_delete(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
     return Status.OK, None
 
 
-def not_here(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
-    """What the simulator does not do."""
-    del vm, data
-    return Status.BAD_ARGUMENT, None
+def verify_signature(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
+    """Check a signature: the answer says whether it is one, and why not."""
+    del vm
+    given = _texts(data, 4)
+    if given is None or not given[1]:
+        return Status.BAD_ARGUMENT, None
+    error = signatures.verify(given[0].decode("utf-8", "replace"), *given[1:])
+    return Status.OK, _field(2, error.encode()) if error else b"\x08\x01"
+
+
+def sign(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
+    """Make a signature, or say why not."""
+    del vm
+    given = _texts(data, 3)
+    if given is None or not given[1]:
+        return Status.BAD_ARGUMENT, None
+    signature, error = signatures.sign(given[0].decode("utf-8", "replace"), *given[1:])
+    return Status.OK, _field(3, error.encode()) if error else b"\x08\x01" + _field(2, signature)
+
+
+def _texts(data: bytes, count: int) -> list[bytes] | None:
+    """The first fields of a message, which are bytes."""
+    fields = _message(data)
+    if fields is None:
+        return None
+    found = [fields.get(number, b"") for number in range(1, count + 1)]
+    return (
+        [each for each in found if isinstance(each, bytes)]
+        if all(isinstance(f, bytes) for f in found)
+        else None
+    )
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """A field of bytes, as protobuf writes it."""
+    size, length = len(data), b""
+    while size > 0x7F:
+        length += bytes((size & 0x7F | 0x80,))
+        size >>= 7
+    return bytes((number << 3 | _BYTES,)) + length + bytes((size,)) + data
 
 
 _TABLE: Final[dict[bytes, Foreign]] = {
@@ -152,9 +188,9 @@ _TABLE: Final[dict[bytes, Foreign]] = {
     b"expr_delete": expr_delete,
     b"expr_evaluate": expr_evaluate,
     b"set_envoy_filter_state": set_envoy_filter_state,
-    b"sign": not_here,
+    b"sign": sign,
     b"uncompress": uncompress,
-    b"verify_signature": not_here,
+    b"verify_signature": verify_signature,
 }
 
 
