@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from autowasm.abi.tables import LogLevel
-from harness.sim import exchange, maps, plugin, script, sidecar, upstream, world
+from harness.sim import exchange, loading, maps, plugin, script, sidecar, upstream, world
 
 _LEVELS: Final = {level: level.name.lower() for level in LogLevel} | {LogLevel.WARN: "warning"}
 
@@ -31,6 +31,7 @@ def run(
         clusters=upstream.Clusters({name: _cluster(rules) for name, rules in wanted.clusters.items()}),
         node=world.Node(**wanted.node.model_dump()),
         inbound=wanted.plugin.direction == "inbound",
+        envoy=loading.version(wanted.envoy),
         trace=trace,
     )
     proxy = sidecar.Sidecar(place, _route(wanted))

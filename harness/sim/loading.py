@@ -98,7 +98,7 @@ def _abi(module: bytes) -> str:
 
 def _check_import(wanted: vm.Demand, abi: str, envoy: str) -> None:
     offered = tables.HOST_FUNCTIONS.get(wanted.name)
-    if offered is None or abi not in offered.abis or _version(offered.since) > _version(envoy):
+    if offered is None or abi not in offered.abis or version(offered.since) > version(envoy):
         raise NotLoaded(f"Failed to load Wasm module due to a missing import: {wanted.name}")
     if offered.signature != wanted.signature:
         raise NotLoaded(
@@ -107,7 +107,8 @@ def _check_import(wanted: vm.Demand, abi: str, envoy: str) -> None:
         )
 
 
-def _version(text: str) -> tuple[int, ...]:
+def version(text: str) -> tuple[int, ...]:
+    """An Envoy version, the first two parts of it."""
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 

@@ -61,6 +61,7 @@ class World:
     clusters: Clusters = field(default_factory=Clusters)
     node: Node = field(default_factory=Node)
     inbound: bool = True
+    envoy: tuple[int, ...] = (1, 40)
     clock: Clock = field(default_factory=Clock)
     data: dict[tuple[str, bytes], tuple[bytes, int]] = field(default_factory=dict)
     queues: dict[int, Queue] = field(default_factory=dict)

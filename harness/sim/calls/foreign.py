@@ -140,9 +140,8 @@ def expr_delete(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
 
 def verify_signature(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
     """Check a signature: the answer says whether it is one, and why not."""
-    del vm
     given = _texts(data, 4)
-    if given is None or not given[1]:
+    if given is None or (vm.world.envoy >= _CHECKS_KEYS and not given[1]):
         return Status.BAD_ARGUMENT, None
     error = signatures.verify(given[0].decode("utf-8", "replace"), *given[1:])
     return Status.OK, _field(2, error.encode()) if error else b"\x08\x01"
@@ -156,6 +155,11 @@ def sign(vm: Machine, data: bytes) -> tuple[int, bytes | None]:
         return Status.BAD_ARGUMENT, None
     signature, error = signatures.sign(given[0].decode("utf-8", "replace"), *given[1:])
     return Status.OK, _field(3, error.encode()) if error else b"\x08\x01" + _field(2, signature)
+
+
+_SIGNS: Final = (1, 37)
+_CHECKS_KEYS: Final = (1, 37)
+"""The first versions of Envoy that do so; measured on 1.36 and 1.37."""
 
 
 def _texts(data: bytes, count: int) -> list[bytes] | None:
@@ -200,7 +204,7 @@ def call_foreign_function(vm: Machine, name: int, size: int, *rest: int) -> int:
     if which is None or data is None:
         return Status.INVALID_MEMORY_ACCESS
     function = _TABLE.get(which)
-    if function is None:
+    if function is None or (function is sign and vm.world.envoy < _SIGNS):
         return Status.NOT_FOUND
     status, result = function(vm, data)
     pointer = 0
