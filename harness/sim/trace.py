@@ -6,6 +6,7 @@ that the host writes to; a class is an enumeration; anything else is a number wi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Final
@@ -57,7 +58,7 @@ def host_call(name: str, arguments: Sequence[int], answer: int | None, read: Rea
     said = ""
     if answer is not None:
         known = name.startswith("proxy_") and answer in list(Status)
-        said = f" = {Status(answer).name if known else answer}"
+        said = f" -> {Status(answer).name if known else answer}"
     return f"  {name}({', '.join(_shown(name, arguments, read))}){said}"
 
 
@@ -84,7 +85,9 @@ def _shown(name: str, arguments: Sequence[int], read: Read) -> Iterator[str]:
 def _data(data: bytes, *, pairs: bool) -> str:
     if pairs:
         return "{" + ", ".join(f"{_text(name)}: {_text(value)}" for name, value in maps.parse(data)) + "}"
-    return repr(_text(data)) + (f"... {len(data)} bytes" if len(data) > _SHOWN else "")
+    return json.dumps(_text(data), ensure_ascii=False) + (
+        f"... {len(data)} bytes" if len(data) > _SHOWN else ""
+    )
 
 
 def _text(data: bytes) -> str:

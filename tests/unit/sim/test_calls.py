@@ -265,6 +265,6 @@ def test_trace() -> None:
     Filter.load(made, trace=lines.append).request()
     assert lines == [
         "proxy_on_request_headers(2, 6, 1)",
-        "  proxy_log(INFO, 'hi') = OK",
-        "  proxy_log(9, '') = BAD_ARGUMENT",
+        '  proxy_log(INFO, "hi") -> OK',
+        '  proxy_log(9, "") -> BAD_ARGUMENT',
     ]

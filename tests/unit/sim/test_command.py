@@ -61,7 +61,7 @@ def test_trace_goes_to_standard_error() -> None:
     """The trace does not spoil the answer."""
     result = _run(HELLO, "--trace", "--output", "json")
     assert json.loads(result.stdout)["loaded"]
-    assert "proxy_add_header_map_value(HTTP_REQUEST_HEADERS, 'hello', 'world') = OK" in result.stderr
+    assert 'proxy_add_header_map_value(HTTP_REQUEST_HEADERS, "hello", "world") -> OK' in result.stderr
 
 
 def test_schema() -> None:

@@ -121,7 +121,7 @@ def test_trap_is_told() -> None:
     loaded = proxy.slots[0].loaded
     assert loaded is not None
     assert "sum <" in loaded.host.failure
-    assert "the host call before it: proxy_log(9, '') = BAD_ARGUMENT" in loaded.host.failure
+    assert 'the host call before it: proxy_log(9, "") -> BAD_ARGUMENT' in loaded.host.failure
 
 
 def test_endless_loop() -> None:
