@@ -193,7 +193,7 @@ def generated(session: nox.Session) -> None:
 @nox.session(default=False)
 def fidelity(session: nox.Session) -> None:
     """Does the simulator answer as Envoy does? Samples and generated modules on both, with two Envoys."""
-    _install(session)
+    _install(session, "samples")
     folder = Path(session.virtualenv.location) / f"envoy-{OLDEST_ENVOY}"
     if not (folder / "envoy").exists():
         installer = ["uv"] if session.venv_backend == "uv" else ["python", "-m"]
