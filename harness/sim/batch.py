@@ -37,7 +37,7 @@ def run(
     proxy = sidecar.Sidecar(place, _route(wanted))
     slot = sidecar.Slot(place, module, _plugin(wanted.plugin), whole=True, envoy=wanted.envoy)
     proxy.slots.append(slot)
-    proxy.settle()
+    place.settle()
     start = logs(place.take_logs())
     return {
         "loaded": slot.loaded is not None,

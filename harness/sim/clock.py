@@ -12,6 +12,8 @@ Action = Callable[[], None]
 START: Final = 1_700_000_000_000_000_000
 """Nanoseconds since 1970 at which every simulation begins."""
 MILLISECOND: Final = 1_000_000
+_MOST: Final = 200_000
+"""Things that happen one after the other before they are taken for endless: messages that cause messages."""
 _READ: Final = 1_000
 """What reading the clock costs, in nanoseconds: two readings differ, as they do in life."""
 
@@ -68,9 +70,15 @@ class Clock:
                 return True
         return False
 
-    def sleep(self, milliseconds: float) -> None:
-        """Let time pass; all that is due in it happens."""
+    def run(self, milliseconds: float, wanted: Callable[[], bool]) -> None:
+        """Let things happen as long as they are wanted, up to so much later, and no more than many."""
         until = self._now + int(milliseconds * MILLISECOND)
-        while self.step(until):
-            pass
+        for _ in range(_MOST):
+            if not (wanted() and self.step(until)):
+                return
+
+    def sleep(self, milliseconds: float) -> None:
+        """Let time pass; all that is due in it happens, unless it is without end."""
+        until = self._now + int(milliseconds * MILLISECOND)
+        self.run(milliseconds, lambda: True)
         self._now = max(self._now, until)

@@ -22,6 +22,8 @@ from harness.sim.world import World
 
 _STALL: Final = 5.0
 """How often a sender that has to wait tries again, in milliseconds."""
+_TURN: Final = 0.01
+"""What is due at once when a stream is over, like messages in queues, happens in so many milliseconds."""
 _BODILESS: Final = (204, 304)
 _LINE: Final = (b":authority", b":path", b":method")
 _DISCONNECTED: Final = 1 << 14
@@ -323,16 +325,14 @@ def run(exchange: Exchange, request: Request, timeout: float, request_id: bytes)
     world = exchange.world
     end = world.clock.now + int(timeout * 1_000_000)
     _Sender(exchange, request).begin(request_id)
-    while not exchange.over and world.clock.step(end):
-        pass
+    world.clock.run(timeout, lambda: not exchange.over)
     if not exchange.over:
         world.clock.sleep(max(0, (end - world.clock.now) / 1_000_000))
         exchange.disconnect()
-    world.clock.sleep(0)  # what is due at once, like messages in queues
+    world.clock.sleep(_TURN)
     if exchange.received.outcome == "timeout" or exchange.closing > end:
         exchange.received = Received()
-    while world.pending and world.clock.step():
-        pass
+    world.settle()
     return exchange.received
 
 

@@ -92,11 +92,6 @@ class Sidecar:
         self.slots: list[Slot] = []
         self._streams = 0
 
-    def settle(self) -> None:
-        """Wait for the calls that are under way."""
-        while self.world.pending and self.world.clock.step():
-            pass
-
     def request(self, request: Request, timeout: float = 5_000.0) -> Received:
         """Send a request, and wait for its answer up to ``timeout`` milliseconds."""
         self._streams += 1

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from autowasm.abi.tables import MetricType
 from harness.sim.clock import Clock
 from harness.sim.upstream import Clusters
 from harness.sim.values import Message, struct_of
+
+_PATIENCE: Final = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ class World:
         """The lines since the last time."""
         lines, self.logs = self.logs, []
         return lines
+
+    def settle(self) -> None:
+        """Wait for the calls that are under way, for ten seconds at most."""
+        self.clock.run(_PATIENCE, lambda: self.pending > 0)
 
     def metric(self, kind: MetricType, name: str) -> Metric:
         """A statistic, made when it is first asked for."""

@@ -9,6 +9,8 @@ from harness.sim.calls import answers
 from harness.sim.contexts import Machine
 from harness.sim.world import Queue
 
+TOLD: Final = 0.001
+"""After how many milliseconds the owner of a queue is told."""
 _SIGN: Final = 1 << 63
 _WRAP: Final = 1 << 64
 
@@ -74,7 +76,7 @@ def enqueue_shared_queue(vm: Machine, number: int, pointer: int, size: int) -> i
     if queue is None:
         return Status.NOT_FOUND
     queue.messages.append(data)
-    vm.world.clock.after(0, queue.tell)
+    vm.world.clock.after(TOLD, queue.tell)
     return Status.OK
 
 

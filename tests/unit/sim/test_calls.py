@@ -165,6 +165,27 @@ def test_queue() -> None:
     assert _messages(loaded) == ["job"]
 
 
+def test_endless_queue() -> None:
+    """A message that causes a message that causes a message comes to an end."""
+    texts = Texts()
+    again = call("dequeue_shared_queue", 1, GIVE) + call("enqueue_shared_queue", 1, texts("again"))
+    made = module(
+        texts,
+        on_configure=call("register_shared_queue", texts("q"), 64),
+        on_request_headers=call("enqueue_shared_queue", 1, texts("first")),
+        on_queue_ready=again,
+    )
+    assert Filter.load(made).request().status == 200
+
+
+def test_endless_calls() -> None:
+    """So does a call that causes a call."""
+    texts = Texts()
+    ask = _http_call(texts)
+    made = module(texts, globals_=KEEP, on_request_headers=ask, on_http_call_response=ask)
+    assert Filter.load(made, upstreams={"side": answer()}).request().status == 200
+
+
 def test_shared_data_is_compared_and_swapped() -> None:
     """A value is set only with its version, or with none."""
     texts = Texts()
