@@ -185,6 +185,11 @@ SERVING = {
         "",
         '(func (export "proxy_on_context_create") (param i32 i32) (if (local.get 1) (then unreachable)))',
     ),
+    "traps/proxy_on_log": made("0.2.1", "", '(func (export "proxy_on_log") (param i32) (unreachable))'),
+    "traps/proxy_on_done": made(
+        "0.2.1", "", '(func (export "proxy_on_done") (param i32) (result i32) (unreachable))'
+    ),
+    "traps/proxy_on_delete": made("0.2.1", "", '(func (export "proxy_on_delete") (param i32) (unreachable))'),
     "traps/absent-header": made(
         "0.2.1",
         imported("env.proxy_get_header_map_value", "(i32, i32, i32, i32, i32) -> i32", "$get"),
@@ -368,6 +373,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+_PATIENCE = 5.0
+_DROPPED = 298  # as little: the module reset the stream, and Envoy goes on
+_PAUSED = 299  # no status of a real answer: the module holds the request, which is its right
+
 TYPE = "type.googleapis.com/"
 HTTP = TYPE + "envoy.extensions.filters.http."
 HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -460,13 +469,15 @@ class Envoy:
     @staticmethod
     def get(address: tuple[str, int], path: str) -> tuple[int, bytes]:
         """The status and the body of an answer; status 0 where the answer breaks off."""
-        connection = http.client.HTTPConnection(*address, timeout=10)
+        connection = http.client.HTTPConnection(*address, timeout=_PATIENCE)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
         except http.client.IncompleteRead as broken:
             return 0, broken.partial
+        except TimeoutError:
+            return _PAUSED, b""
         finally:
             connection.close()
 
@@ -490,12 +501,25 @@ class Envoy:
         """What each listener answers."""
         listeners = json.loads(self.get(self._admin(), "/listeners?format=json")[1])["listener_statuses"]
         places = {entry["name"]: entry["local_address"]["socket_address"] for entry in listeners}
-        return {n: self.get((p["address"], p["port_value"]), "/")[0] for n, p in places.items()}
+        return {name: self._status((place["address"], place["port_value"])) for name, place in places.items()}
+
+    def _status(self, address: tuple[str, int]) -> int:
+        try:
+            return self.get(address, "/")[0]
+        except ConnectionResetError:  # http.client.RemoteDisconnected is one, too
+            try:
+                self.process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                return _DROPPED
+            raise
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one Envoy did with all the plugins."""
+    """What one Envoy did with all the plugins: its answers to second requests, and its log after the first.
+
+    A module that fails after the answer went out is known by the second one, as its VM is gone.
+    """
 
     statuses: Mapping[str, int]
     log: str
@@ -506,8 +530,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """One Envoy with everything that neither crashes nor hangs it."""
     with Envoy(TOGETHER, tmp_path_factory.mktemp("envoy")) as envoy:
         assert envoy.ready(within=120), envoy.log.read_text("utf-8", "replace")[-4000:]
-        statuses = envoy.statuses()
-        yield Seen(statuses, envoy.log.read_text("utf-8", "replace"))
+        envoy.statuses()
+        log = envoy.log.read_text("utf-8", "replace")
+        yield Seen(envoy.statuses(), log)
 
 
 # ------------------------------------------------------------------------------- claims
