@@ -102,10 +102,7 @@ def generated(seeds: Iterable[int]) -> Iterator[Case]:
         # What a body that outgrows its content-length leads to depends on who is faster: the rest, or the answer.
         sized = b"proxy_set_buffer_bytes" not in module
         shown = dice.sample([each for each in requests.ALL if sized or each["name"] != "put-sized"], k=4)
-        plugin = {
-            "configuration": dice.choice([None, "", '{"a": 1}']),
-            "vm_configuration": dice.choice([None, "vm"]),
-        }
+        plugin = {name: dice.choice(values) for name, values in settings.CHOICES.items()}
         told = script(plugin, shown)
         if b"proxy_http_call" in module:
             told["clusters"] = requests.slowly(requests.APP, _AFTER_CALLS_MS)

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 BEGIN: Final = "\x1e~\x1e"
 _FORMAT: Final = f"{BEGIN}%l\x1f%n\x1f%v"
 _POLL: Final = 0.004
+_LOG_BYTES: Final = 64 << 20
 
 
 class Ended(Exception):
@@ -48,8 +49,19 @@ class Envoy:
         self._process.wait()
 
     def log(self) -> bytes:
-        """All that it has logged so far."""
+        """All that it has logged so far.
+
+        Raises:
+            Ended: it logs without end.
+        """
+        if self._log.stat().st_size > _LOG_BYTES:
+            raise Ended(f"Envoy has logged more than {_LOG_BYTES} bytes: {self._end_of_log()}")
         return self._log.read_bytes()
+
+    def _end_of_log(self) -> str:
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - 2000))
+            return log.read().decode("utf-8", "replace")
 
     def running(self) -> bool:
         """Whether it has not ended."""
@@ -69,7 +81,7 @@ class Envoy:
             except (OSError, ValueError, http.client.HTTPException):
                 self._admin = None  # not yet
             time.sleep(_POLL)
-        raise Ended(f"Envoy did not get ready: {self.log()[-2000:].decode('utf-8', 'replace')}")
+        raise Ended(f"Envoy did not get ready: {self._end_of_log()}")
 
     def listener(self) -> tuple[str, int]:
         """Where the only listener listens."""
@@ -92,7 +104,7 @@ class Envoy:
             with self._asking:  # the upstreams' threads ask too
                 return self._get(path)[1].decode("utf-8")
         except (OSError, http.client.HTTPException) as error:
-            raise Ended(f"Envoy ended: {self.log()[-2000:].decode('utf-8', 'replace')}") from error
+            raise Ended(f"Envoy ended: {self._end_of_log()}") from error
 
     def _get(self, path: str) -> tuple[int, bytes]:
         if self._admin is None:

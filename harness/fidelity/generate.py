@@ -27,6 +27,7 @@ _TEXT: Final = 64  # where the lines are made
 _CONSTANTS: Final = 0x20000
 _HEAP: Final = 0x40000
 _ALWAYS: Final = next(call for call in vocabulary.CALLS if call.name == "proxy_get_header_map_value")
+_TRAPPING: Final = 0.02
 _FAR: Final = 0x7FFFFFFF
 _RUNTIME: Final = """
   (memory (export "memory") 64)
@@ -126,7 +127,9 @@ class _Module:
         result = "" if name in vocabulary.WITHOUT_RESULT else " (result i32)"
         body = [self._numbers(each) for each in parameters if each != "context"]
         body += [self._call(name) for _ in range(self._dice.randint(1, 5))]
-        if result:
+        if self._dice.random() < _TRAPPING and name not in vocabulary.STARTING:
+            body.append("    (unreachable)")
+        elif result:
             body.append(f"    (i32.const {self._answer(name)})")
         declared = " ".join(f"(param ${each} i32)" for each in parameters)
         return "\n".join([f'  (func (export "{name}") {declared}{result}', *body, "  )"])

@@ -48,6 +48,14 @@ _TABLE: Final[tuple[tuple[str, str, Mapping[str, Any], Sequence[Mapping[str, Any
     ("good/body", "stopping", {"allow_on_headers_stop_iteration": True}, requests.ALL),
     ("good/config-reader", "in JSON", {"configuration": '{"a": [1, "ü"]}'}, requests.ALL[:2]),
 )
+# What generated modules are given, each value as often as it stands here.
+CHOICES: Final[Mapping[str, Sequence[Any]]] = {
+    "configuration": (None, "", '{"a": 1}'),
+    "vm_configuration": (None, "vm"),
+    "direction": ("inbound", "inbound", "outbound"),
+    "failure_policy": (None, None, "FAIL_CLOSED", "FAIL_OPEN"),
+    "allow_on_headers_stop_iteration": (None, None, True, False),
+}
 
 
 def rows() -> Iterator[tuple[str, str, Mapping[str, Any], Sequence[Mapping[str, Any]]]]:

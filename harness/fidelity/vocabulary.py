@@ -92,7 +92,7 @@ TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "vm": (b"vm", b"", b"other"),
     "metric": (b"hits", b"level", b"size", b"a.b.c"),
     "cluster": (b"auth", b"auth", b"absent", b""),
-    "foreign": (b"clear_route_cache", b"absent", b"", b"compress", b"uncompress"),
+    "foreign": (b"clear_route_cache", b"absent", b"", b"uncompress"),
 }  # fmt: skip
 
 NUMBERS: Final[Mapping[str, tuple[int, ...]]] = {
@@ -140,6 +140,7 @@ CALLBACKS: Final[Mapping[str, tuple[str, int]]] = {
     "proxy_on_log": ("", 0),
     "proxy_on_delete": ("", 0),
 }
+STARTING: Final = frozenset({"proxy_on_vm_start", "proxy_on_configure"})
 WITHOUT_RESULT: Final = frozenset(
     {"proxy_on_http_call_response", "proxy_on_queue_ready", "proxy_on_log", "proxy_on_delete"}
 )
@@ -155,6 +156,7 @@ DEADLY: Final[Mapping[str, frozenset[str]]] = {
     "proxy_send_local_response": _LATE | _ANSWERED,
     "proxy_call_foreign_function": _LATE,
     "proxy_set_buffer_bytes": _LATE,
+    "proxy_enqueue_shared_queue": frozenset({"proxy_on_queue_ready"}),  # which calls that again, without end
     "proxy_http_call": _LATE | _ANSWERED | {"proxy_on_response_headers", "proxy_on_http_call_response"},
 }
 # Trailers are read from memory that is gone by then (a segmentation fault, or what else lies there).
