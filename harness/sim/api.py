@@ -145,6 +145,8 @@ class Filter:
         world = World(node=Node(), trace=trace)
         clusters: dict[str, App] = {APP: upstream.Reply(200, (), (b"ok",)), **(upstreams or {})}
         world.clusters.answers.update({name: _answering(app) for name, app in clusters.items()})
+        delayed = {name for name, app in clusters.items() if isinstance(app, upstream.Reply) and app.delay}
+        world.clusters.slow = frozenset({APP, *delayed})
         proxy = Sidecar(world, exchange.Route(APP))
         slot = Slot(world, _bytes(module), _plugin(configuration, plugin))
         if slot.error:

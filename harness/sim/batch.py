@@ -27,14 +27,17 @@ def run(
         script.Fault: the script does not fit its schema.
     """
     wanted = script.read(document)
+    route = _route(wanted)
+    slow = {name for name, rules in wanted.clusters.items() if any(rule.delay_ms for rule in rules)}
+    clusters = {name: _cluster(rules) for name, rules in wanted.clusters.items()}
     place = world.World(
-        clusters=upstream.Clusters({name: _cluster(rules) for name, rules in wanted.clusters.items()}),
+        clusters=upstream.Clusters(clusters, frozenset({route.cluster, *slow})),
         node=world.Node(**wanted.node.model_dump()),
         inbound=wanted.plugin.direction == "inbound",
         envoy=loading.version(wanted.envoy),
         trace=trace,
     )
-    proxy = sidecar.Sidecar(place, _route(wanted))
+    proxy = sidecar.Sidecar(place, route)
     slot = sidecar.Slot(place, module, _plugin(wanted.plugin), whole=True, envoy=wanted.envoy)
     proxy.slots.append(slot)
     place.settle()

@@ -6,13 +6,14 @@ filter_manager.cc (sendLocalReply) and source/common/router/router.cc.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from harness.sim import local, router, wire
-from harness.sim.clock import MILLISECOND, Timer
+from harness.sim.clock import MILLISECOND
 from harness.sim.contexts import Response
 from harness.sim.filters import Filter
 from harness.sim.maps import HeaderMap, Kind, Pair
@@ -20,7 +21,7 @@ from harness.sim.properties import Facts
 from harness.sim.stages import Sink, Stage
 from harness.sim.world import World
 
-_STALL: Final = 5.0
+_STALL: Final = 1.0
 """How often a sender that has to wait tries again, in milliseconds."""
 _TURN: Final = 0.01
 """What is due at once when a stream is over, like messages in queues, happens in so many milliseconds."""
@@ -119,21 +120,19 @@ class Exchange:
 
     def data(self, data: bytes, end: bool) -> None:
         """A part of the client's body came."""
-        if any(each.request.stage.full for each in self._filters):
-            self.world.clock.after(_STALL, partial(self.data, data, end))
-            return
         self.complete = end
         self.facts.request_size += len(data)
         self._decode(lambda: self._decoding.data(bytearray(data), end))
 
     def trailers(self, pairs: Sequence[Pair]) -> None:
         """The client's trailers came."""
-        if any(each.request.stage.full for each in self._filters):
-            self.world.clock.after(_STALL, partial(self.trailers, pairs))
-            return
         self.complete = True
         trailers = HeaderMap(Kind.REQUEST_TRAILERS, pairs)
         self._decode(lambda: self._decoding.trailers(trailers))
+
+    def stalled(self) -> bool:
+        """Whether the client cannot go on yet: what it sent is held back, or calls are answered first."""
+        return self.world.prompt > 0 or any(each.request.stage.full for each in self._filters)
 
     def _decode(self, step: Callable[[], None]) -> None:
         if self.over:
@@ -337,11 +336,11 @@ def run(exchange: Exchange, request: Request, timeout: float, request_id: bytes)
 
 
 class _Sender:
-    """The client, as it sends: each piece when the one before has been read."""
+    """The client, as it sends: each piece when the one before has been taken, and what came of it is done."""
 
     def __init__(self, exchange: Exchange, request: Request) -> None:
         self._exchange, self._request = exchange, request
-        self._timers: list[Timer] = []
+        self._rest: deque[Callable[[], None]] = deque()
 
     def begin(self, request_id: bytes) -> None:
         """Send the headers now, and the rest when it is due."""
@@ -349,18 +348,34 @@ class _Sender:
         headers = wire.request_headers(request.method, request.path, request.headers, request_id)
         sized = headers.get(b"content-length")
         nothing = request.body is None or (sized is not None and sized.strip(b"0") == b"")
-        pieces = [] if nothing else [piece for piece in request.body or () if piece]
-        trailers = request.trailers if sized is None and request.body is not None else ()
-        self._exchange.headers(headers, nothing)
-        clock = self._exchange.world.clock
-        for number, piece in enumerate(pieces, 1):
-            clock.after(wire.PIECE * number, partial(self._exchange.data, piece, False))
         if not nothing:
-            last = len(pieces) + (0 if sized is not None else 1)
-            clock.after(wire.PIECE * max(1, last), lambda: self._last(trailers))
+            self._queue([piece for piece in request.body or () if piece], sized is not None)
+        self._exchange.headers(headers, nothing)
+        self._later(wire.PIECE)
 
-    def _last(self, trailers: tuple[Pair, ...]) -> None:
-        if trailers:
-            self._exchange.trailers(trailers)
-        else:
-            self._exchange.data(b"", True)
+    def _queue(self, pieces: list[bytes], sized: bool) -> None:
+        """The end comes by itself, but for a body that says how long it is: there it is with the last piece."""
+        self._rest.extend(partial(self._exchange.data, piece, False) for piece in pieces)
+        last = self._rest.pop() if sized and self._rest else None
+        end = self._exchange.data if sized or not self._request.trailers else None
+
+        def finish() -> None:
+            if last is not None:
+                last()
+            if end is not None:
+                end(b"", True)
+            else:
+                self._exchange.trailers(self._request.trailers)
+
+        self._rest.append(finish)
+
+    def _later(self, milliseconds: float) -> None:
+        if self._rest and not self._exchange.over:
+            self._exchange.world.clock.after(milliseconds, self._next)
+
+    def _next(self) -> None:
+        if self._exchange.stalled():
+            self._later(_STALL)
+            return
+        self._rest.popleft()()
+        self._later(wire.PIECE)

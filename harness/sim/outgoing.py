@@ -50,13 +50,15 @@ class Call:
     local_closed: bool = False
     remote_closed: bool = False
     waiting: bool = False
+    prompt: bool = False
 
     def end(self, world: World) -> None:
         """Nothing of it happens any more."""
         for timer in self.timers:
             timer.cancel()
         world.pending -= self.waiting
-        self.waiting = False
+        world.prompt -= self.prompt
+        self.waiting = self.prompt = False
 
 
 def _token(vm: Machine, root: Root, kind: int, request: Request) -> tuple[int, Call]:
@@ -82,8 +84,9 @@ def http(vm: Machine, root: Root, request: Request) -> int:
 def _start(vm: Machine, call: Call, answer: Callable[[Reply | None], None]) -> None:
     """Send a request. ``answer`` gets what came back, None after the time-out."""
     world, request = vm.world, call.request
+    call.waiting, call.prompt = True, request.cluster not in world.clusters.slow
     world.pending += 1
-    call.waiting = True
+    world.prompt += call.prompt
 
     def end(reply: Reply | None) -> None:
         call.end(world)

@@ -68,6 +68,8 @@ class Clusters:
     """The clusters of a proxy, by name, and what arrived at them in the order of arrival."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
+    slow: frozenset[str] = frozenset()
+    """Those that take their time: a client does not wait for calls to them before it goes on sending."""
     arrived: list[Arrived] = field(default_factory=list)
 
     def ask(self, request: Arrived) -> Reply:

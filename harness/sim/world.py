@@ -73,6 +73,8 @@ class World:
     trace: Callable[[str], None] | None = None
     vms: dict[Hashable, object] = field(default_factory=dict)
     """The VMs that run, by what makes plugins share one."""
+    prompt: int = 0
+    """Calls under way that are answered at once: before the next piece of a client's body comes."""
     pending: int = 0
     """Calls to clusters that are not answered yet."""
     _cas: int = 0
