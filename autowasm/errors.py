@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-Side = Literal["registry", "object", "store", "cluster", "proxy", "module", "spec", "wasmer", "controller", "usage"]
+Side = Literal[
+    "registry", "object", "store", "cluster", "proxy", "module", "spec", "wasmer", "controller", "usage"
+]
 
 
 class Error(Exception):

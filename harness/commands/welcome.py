@@ -15,6 +15,7 @@ from typing import Final
 
 import harness
 
+_ASK_SIDECAR: Final = "curl -s 127.0.0.1:15000/clusters"
 _SAMPLE: Final = "good/hello-v1"
 _AUTOWASM: Final = """\
 apiVersion: wasm.tcm.io/v1alpha1
@@ -79,8 +80,7 @@ def _lines(place: Place, apps: Mapping[str, int]) -> list[str]:
         f"{shlex.quote(str(place.kubectl))} apply -f {shlex.quote(str(manifest))}",
         f"{shlex.quote(str(place.kubectl))} get aw",
         f"curl -si http://127.0.0.1:{first}/details/1",
-        f"{_program('harness', 'harness')} exec --name {place.folder.name} --in details"
-        " -- curl -s 127.0.0.1:15000/clusters",
+        f"{_program('harness', 'harness')} exec --name {place.folder.name} --in details -- {_ASK_SIDECAR}",
     ]
 
 
