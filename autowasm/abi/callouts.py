@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from autowasm.abi import answers, protobuf
+from autowasm.abi.outcome import End
 from autowasm.abi.tables import Status
 from autowasm.abi.world import World
 
@@ -54,7 +55,8 @@ def _grpc(world: World, name: str, service: tuple[int, ...]) -> int:
     if target:
         world.guess(name)
     else:
-        world.ending = f"{name}: a gRPC service must name its target (envoy_grpc), found none"
+        message = f"{name}: a gRPC service must name its target (envoy_grpc), found none"
+        world.end = End("grpc-unset-target", message, "SIGABRT")
     return Status.OK
 
 

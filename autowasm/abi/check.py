@@ -167,5 +167,5 @@ def _level(outcome: Outcome, fault: Fault) -> findings.Level:
     the worker for good. So it is an error; where an answer that only a proxy can give may have led there, it
     is a warning.
     """
-    guessed = fault.serving and outcome.guesses and fault.rule != "grpc-unset-target"
+    guessed = fault.serving and outcome.guesses and not fault.envoy_says.startswith("SIG")
     return "warning" if guessed else "error"

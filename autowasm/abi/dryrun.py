@@ -309,9 +309,10 @@ class _Run:
             self._store.set_fuel(0)
             return 0
         finally:
-            if self.world.ending:
-                message = f"{self._step.name}: {self.world.ending}"
-                self._stop(Fault("grpc-unset-target", message, full, "SIGABRT: Envoy ends itself"))
+            end = self.world.end
+            if end is not None:
+                message = f"{self._step.name}: {end.message}"
+                self._stop(Fault(end.rule, message, full, f"{end.signal}: Envoy ends itself"))
 
     def _may(self, full: str) -> bool:
         name = self._step.name

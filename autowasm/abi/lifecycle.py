@@ -25,6 +25,7 @@ def request(call: Call, world: World) -> None:
     asked, answered = list(stream.REQUEST), list(stream.RESPONSE)
     if _headers(call, world, "request", asked) and not world.stream.closed:
         answered = _respond(call, world)
+    world.stream.phase = "ending"
     world.stream.maps.clear()
     world.stream.bodies.clear()
     world.stream.logged = {MapType.HTTP_REQUEST_HEADERS: asked, MapType.HTTP_RESPONSE_HEADERS: answered}
@@ -51,6 +52,7 @@ def _headers(call: Call, world: World, which: str, pairs: Pairs) -> bool:
 def _respond(call: Call, world: World) -> Pairs:
     """Bring an answer back: the module's own, or an application's; the headers as they became."""
     assert world.stream is not None
+    world.stream.phase = "response"
     answer, body = world.stream.local or (list(stream.RESPONSE), stream.BODY)
     if _headers(call, world, "response", answer) and body and not world.stream.closed:
         world.stream.bodies[BufferType.HTTP_RESPONSE_BODY] = bytearray(body)

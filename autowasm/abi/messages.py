@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from autowasm.abi import answers, stream
+from autowasm.abi.outcome import End
 from autowasm.abi.stream import Pairs
 from autowasm.abi.tables import BufferType, MapType, Status, StreamType
 from autowasm.abi.world import World
@@ -183,6 +184,7 @@ def send_local_response(world: World, status: int, *rest: int) -> int:
     parts = [world.read(*rest[i : i + 2]) for i in (0, 2, 4)]
     if any(part is None for part in parts):
         return Status.INVALID_MEMORY_ACCESS
+    _touch(world, "proxy_send_local_response")
     if world.stream is not None and world.stream.local is None:
         headers = [(name.lower(), value) for name, value in stream.parse(parts[2] or b"")]
         world.spend(len(headers))
@@ -191,22 +193,39 @@ def send_local_response(world: World, status: int, *rest: int) -> int:
 
 
 def continue_stream(world: World, kind: int) -> int:
-    """Let a paused stream go on."""
-    del world
-    return Status.BAD_ARGUMENT if kind > max(StreamType) else Status.OK
+    """Let a paused stream go on. A response that has not begun cannot go on (measured)."""
+    if kind > max(StreamType):
+        return Status.BAD_ARGUMENT
+    if kind == StreamType.HTTP_RESPONSE and world.stream is not None and world.stream.phase == "request":
+        message = "proxy_continue_stream: a response must have begun before it goes on, found the request"
+        world.end = End("stream-crash", message, "SIGSEGV")
+    return Status.OK
+
+
+def continue_response(world: World) -> int:
+    """The same in ABI 0.1.0."""
+    return continue_stream(world, StreamType.HTTP_RESPONSE)
+
+
+def _touch(world: World, name: str) -> None:
+    """Answering or closing a stream that is at its end goes through a null pointer (measured)."""
+    if world.stream is not None and world.stream.phase == "ending":
+        message = f"{name}: a stream must not be at its end, found it there"
+        world.end = End("stream-crash", message, "SIGSEGV")
 
 
 def close_stream(world: World, kind: int) -> int:
     """Reset the stream."""
     if kind > max(StreamType):
         return Status.BAD_ARGUMENT
-    if world.stream is not None:
-        world.stream.closed = world.stream.closed or kind in _STREAMS
+    if world.stream is not None and kind in _STREAMS:
+        _touch(world, "proxy_close_stream")
+        world.stream.closed = True
     return Status.OK
 
 
 TABLE: Final[tuple[Callable[..., int], ...]] = (
-    add_header_map_value, close_stream, continue_stream, get_buffer_bytes, get_buffer_status,
+    add_header_map_value, close_stream, continue_response, continue_stream, get_buffer_bytes, get_buffer_status,
     get_header_map_pairs, get_header_map_size, get_header_map_value, remove_header_map_value,
     replace_header_map_value, send_local_response, set_buffer_bytes, set_header_map_pairs,
 )  # fmt: skip

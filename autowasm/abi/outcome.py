@@ -53,6 +53,15 @@ class Budget:
     memory: int = limits.DRYRUN_MEMORY_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """A call that ends the whole proxy: the rule that it breaks, the facts, and the signal that Envoy gets."""
+
+    rule: str
+    message: str
+    signal: str
+
+
 class Compiled(Protocol):
     """Where compiled modules are kept between checks.
 

@@ -33,6 +33,9 @@ _BY_SDK: Final[dict[tuple[str, str | None], str]] = {
     ("grpc-unset-target", None): (
         "Give a serialised envoy.config.core.v3.GrpcService with envoy_grpc.cluster_name as the upstream."
     ),
+    ("stream-crash", None): (
+        "Answer and close streams in the callbacks of the request and the response, and continue only what was paused."
+    ),
     ("size", None): (
         "Strip debug information, or raise every sidecar's runtime key http.async_response_buffer_limit."
     ),

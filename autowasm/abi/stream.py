@@ -7,7 +7,7 @@ brings it on, and request headers are gone once they were let go.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from autowasm.abi.tables import BufferType, MapType
 
@@ -48,6 +48,7 @@ _MOST_PAIRS: Final = 1024  # PROXY_WASM_HOST_PAIRS_MAX_COUNT
 class Stream:
     """What is at hand. ``local`` is the answer that the module gave itself: headers and a body.
 
+    ``phase`` is which callbacks are made: those of the request, of the response, or those at the end.
     ``logged`` are the maps that an access log reads, and cannot change.
     """
 
@@ -56,6 +57,7 @@ class Stream:
     bodies: dict[BufferType, bytearray] = field(default_factory=dict)
     local: tuple[Pairs, bytes] | None = None
     closed: bool = False
+    phase: Literal["request", "response", "ending"] = "request"
 
 
 def value(pairs: Pairs, name: bytes) -> bytes | None:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from autowasm.abi.outcome import NEWEST, Configuration
+from autowasm.abi.outcome import NEWEST, Configuration, End
 from autowasm.abi.stream import Stream
 
 _LOG_LINES: Final = 20
@@ -50,8 +50,8 @@ class World:
     """State of one run. ``configuring`` is whether a plugin is being created or configured.
 
     ``spent`` are the steps of host functions that do more the more there is: they count as calls, too.
-    ``stream`` is the request under way, None before; ``ending`` are the words about the proxy's own end,
-    where a call of the module brought it about.
+    ``stream`` is the request under way, None before; ``end`` is the proxy's own end, where a call of the module
+    brought it about.
     """
 
     guest: Guest
@@ -60,7 +60,7 @@ class World:
     envoy: tuple[int, int] = NEWEST
     configuring: bool = False
     stream: Stream | None = None
-    ending: str = ""
+    end: End | None = None
     properties: dict[str, bytes] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
     guesses: list[str] = field(default_factory=list)

@@ -23,4 +23,4 @@
     (drop (call $set (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 12) (i32.const 1)))
     (drop (call $set (i32.const 1) (i32.const 99) (i32.const 0) (i32.const 12) (i32.const 3)))
     (i32.const 0))
-  (func (export "proxy_on_done") (param i32) (result i32) (drop (call $close (i32.const 0))) (i32.const 1)))
+  (func (export "proxy_on_done") (param i32) (result i32) (drop (call $close (i32.const 2))) (i32.const 1)))
