@@ -85,7 +85,6 @@ class Exchange:
         self._encoding: Sink = self._client
         self._depth = 0
         self._prepared: Response | None = None
-        self._answered = False
         self._direct = False
 
     def chain(self, filters: Sequence[Filter]) -> None:
@@ -152,17 +151,15 @@ class Exchange:
 
     def answer(self, response: Response) -> None:
         """See filters.Stream."""
-        if self.over or self._answered:
+        if self.over:
             return
         self.facts.details = response.details.replace(" ", "_")
         self._abort_decoding()
         if self.received.status is not None:
             self.reset()
         elif self._response is not None:
-            self._answered = True
             self._send_directly(response)
-        else:
-            self._answered = True
+        elif self._prepared is None:  # the first of several counts
             self._prepared = response
             self._settle()
 
@@ -225,7 +222,6 @@ class Exchange:
     def client_headers(self, headers: HeaderMap, end: bool) -> bool:
         """Headers are about to go to the client; whether they may."""
         if headers.get(b":status") is None or not (headers.get(b":status") or b"").isdigit():
-            self._answered = True
             self._send_directly(Response(502, [], b"missing required header: :status", "", -1))
             return False
         for name in wire.HOP_BY_HOP:
@@ -331,6 +327,8 @@ def run(exchange: Exchange, request: Request, timeout: float, request_id: bytes)
     world.clock.sleep(_TURN)
     if exchange.received.outcome == "timeout" or exchange.closing > end:
         exchange.received = Received()
+    elif exchange.received.outcome == "reset":  # what came before is no answer
+        exchange.received = Received("reset")
     world.settle()
     return exchange.received
 

@@ -96,6 +96,18 @@ def test_answer_to_an_answer() -> None:
     assert (reply.status, reply.text, _messages(loaded)) == (403, "no", ["response"])
 
 
+def test_several_answers() -> None:
+    """Of several answers to a request the first counts; one to its own answer replaces it."""
+    texts = Texts()
+    first, second, third = (
+        call("send_local_response", status, texts(""), texts(str(status)), texts(""), -1)
+        for status in (401, 402, 403)
+    )
+    assert Filter.load(module(texts, on_request_headers=first + second)).request().status == 401
+    both = module(texts, on_request_headers=first, on_response_headers=third)
+    assert Filter.load(both).request().status == 403
+
+
 def test_answer_that_comes_too_late() -> None:
     """Once the answer is on its way, the connection can only be ended."""
     assert Filter.load(_denies("on_response_body")).request().outcome == "reset"
