@@ -78,6 +78,7 @@ class Module:
     memories: list[types.Limits] = field(default_factory=list)
     globals: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    table_limits: list[types.Limits] = field(default_factory=list)
     exports: list[Export] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     start: int | None = None
@@ -176,8 +177,7 @@ def _import_type(body: Reader, result: Module, kind: Kind) -> types.Func | types
         result.memories.append(types.limits(body))
         return result.memories[-1]
     if kind == "table":
-        result.tables.append(types.table(body))
-        return result.tables[-1]
+        return _table(body, result)
     result.globals.append(types.global_(body))
     return result.globals[-1]
 
@@ -196,12 +196,19 @@ def _memories(body: Reader, result: Module) -> None:
 def _tables(body: Reader, result: Module) -> None:
     for _ in range(body.count(reader.MOST_TABLES, "tables")):
         if body.peek() != 0x40:
-            result.tables.append(types.table(body))
+            _table(body, result)
             continue
         if body.take(2, "table with an initialiser") != b"\x40\x00":
             raise Malformed(body.offset - 1, "a table with an initialiser must begin with 40 00")
-        result.tables.append(types.table(body))
+        _table(body, result)
         constant.skip(body)
+
+
+def _table(body: Reader, result: Module) -> str:
+    element, held = types.table(body)
+    result.tables.append(element)
+    result.table_limits.append(held)
+    return element
 
 
 def _globals(body: Reader, result: Module) -> None:

@@ -36,6 +36,7 @@ RULES: Final = {
     "start-section-call": "A start section must not call the host.",
     "start-trap": "Start code must return.",
     "stream-crash": "Answering, closing or continuing a stream at the wrong time ends the whole proxy.",
+    "table": "An imported table must be one that the host makes, and no table may be too large.",
     "two-allocators": "Of two allocators the host takes malloc.",
     "unknown-export": "An export named like a callback should be one.",
     "vm-config-digest": "The module must start with the VM configuration that will be written.",

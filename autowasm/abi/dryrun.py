@@ -205,7 +205,7 @@ class _Run:
         return self._fault
 
     def _instantiate(self) -> None:
-        externs = [self._import(wanted) for wanted in self._module.imports]
+        externs = self._guarded(lambda: [self._import(wanted) for wanted in self._module.imports])
         instance = self._guarded(lambda: wasmtime.Instance(self._store, self._module, externs))
         self._exports = instance.exports(self._store)
         for name in self._exports:

@@ -23,6 +23,9 @@ _ALLOCATORS: Final = ("malloc", "proxy_on_memory_allocate")
 _NO_INSTANCE: Final = "Failed to create new Wasm instance"
 _HOST_TYPES: Final = ", ".join(sorted(types.HOST_TYPES))
 _MOST_MEMORY: Final = 1 << 30
+_MOST_ELEMENTS: Final = 10_000_000  # kV8MaxWasmTableSize
+_ELEMENTS: Final = ("funcref", "externref", "(ref null func)", "(ref null extern)")
+_SAME_BUT_NOT_NULL: Final = ("(ref func)", "(ref extern)")
 _UNREACHABLE_MEMORY: Final = "SIGSEGV: Envoy ends itself when the module first calls the host"
 
 
@@ -145,6 +148,32 @@ def memory(subject: Subject) -> Iterator[Finding]:
         yield from _unreachable(subject)
 
 
+def table_types(subject: Subject) -> Iterator[Finding]:
+    """What the host makes for an import is of 32 bits and of types that it knows; V8 limits elements (measured)."""
+    module, number = subject.module, 0
+    for held in module.table_limits:
+        if held.minimum > _MOST_ELEMENTS:
+            message = f"table: at most {_MOST_ELEMENTS} elements are given, found {held.minimum}"
+            yield Finding("table", "error", message, "table", corrupted.LOAD)
+    for wanted in module.imports:
+        if wanted.kind == "memory" and isinstance(wanted.type, types.Limits) and wanted.type.wide:
+            message = f"import {wanted.full}: a memory of 32 bits is given, the module wants 64"
+            yield Finding("memory", "error", message, _at(wanted), _NO_INSTANCE)
+        if wanted.kind == "table":
+            yield from _table(wanted, module.table_limits[number])
+            number += 1
+
+
+def _table(wanted: binary.Import, held: types.Limits) -> Iterator[Finding]:
+    element = str(wanted.type)
+    if held.wide or element in _SAME_BUT_NOT_NULL:
+        message = f"import {wanted.full}: a nullable table of 32 bits is given, the module wants another"
+        yield Finding("table", "error", message, _at(wanted), _NO_INSTANCE)
+    elif element not in _ELEMENTS:
+        message = f"import {wanted.full}: elements must be of funcref or externref, found {element}"
+        yield Finding("host-type", "error", message, _at(wanted), "SIGTRAP: Envoy ends itself")
+
+
 def _reachable(module: binary.Module) -> bool:
     return any(e.kind == "memory" for e in module.exports) or any(i.kind == "memory" for i in module.imports)
 
@@ -240,6 +269,7 @@ TABLE: Final[tuple[Rule, ...]] = (
     name_section,
     imports,
     memory,
+    table_types,
     allocator,
     callbacks,
     host_types,

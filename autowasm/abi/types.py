@@ -148,15 +148,14 @@ def limits(body: Reader) -> Limits:
     return Limits(minimum, maximum, bool(flags & 2), bool(flags & 4), 1 << power)
 
 
-def table(body: Reader) -> str:
-    """The type of a table: that of its elements.
+def table(body: Reader) -> tuple[str, Limits]:
+    """The type of a table: that of its elements, and its limits in elements.
 
     Raises:
         Malformed: unknown types or flags.
     """
     element = value(body)
-    limits(body)
-    return element
+    return element, limits(body)
 
 
 def global_(body: Reader) -> str:

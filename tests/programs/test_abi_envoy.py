@@ -301,6 +301,18 @@ MADE = {
         if name.startswith("env.") and name not in FLOW | PANICS
     },
     "order": teller(),
+    "table/func": made("0.2.1", '(import "env" "t" (table 1 funcref))'),
+    "table/extern": made("0.2.1", '(import "env" "t" (table 1 externref))'),
+    "table/not-null": made("0.2.1", '(import "env" "t" (table 1 (ref func)))'),
+    "table/wide": made("0.2.1", '(import "env" "t" (table i64 1 funcref))'),
+    "table/large": made("0.2.1", '(import "env" "t" (table 10000001 funcref))'),
+    "table/largest": made("0.2.1", '(import "env" "t" (table 10000000 funcref))'),
+    "table/own-large": made("0.2.1", "(table 10000001 funcref)"),
+    "memory/wide": Plugin(
+        vm.assemble(
+            f'(module (import "env" "m" (memory i64 1)) (func (export "proxy_abi_version_0_2_1")) {MALLOC})'
+        )
+    ),
     "main-void": made(
         "0.2.1",
         "",
@@ -329,6 +341,7 @@ CRASHING |= {
     )
     for name, call in (("close_stream", "(call $f (i32.const 0))"), ("send_local_response", SEND))
 }
+CRASHING["table/any"] = made("0.2.1", '(import "env" "t" (table 1 anyref))')
 CRASHING["flow/continue-response"] = made(
     "0.2.1",
     imported("env.proxy_continue_stream", "(i32) -> i32", "$f"),

@@ -24,6 +24,7 @@ MOST_OF_A_KIND = 6
 MOST_GOOD = 40
 MOST = 250
 UNSAFE = frozenset({"out-of-fuel", "out-of-memory", "not-run"})
+GUESSED = "request-trap"  # as a warning: it may come from what only the proxy answers
 
 
 def _mutants() -> dict[str, real.Plugin]:
@@ -46,7 +47,8 @@ def _mutants() -> dict[str, real.Plugin]:
 
 
 def _safe(report: check.Report) -> bool:
-    return not any(f.envoy_says.startswith("SIG") or f.rule in UNSAFE for f in report.findings)
+    unsafe = any(f.envoy_says.startswith("SIG") or f.rule in UNSAFE for f in report.findings)
+    return not unsafe and (GUESSED, "warning") not in {(f.rule, f.level) for f in report.findings}
 
 
 def test_mutants(tmp_path: Path) -> None:

@@ -116,6 +116,22 @@ def test_an_older_envoy_has_fewer_functions() -> None:
     assert finding.message.endswith("Envoy has it since 1.39, the target is 1.36")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('(import "env" "t" (table 1 funcref))', []),
+        ('(import "env" "t" (table 1 anyref))', ["host-type"]),
+        ('(type $f (func)) (import "env" "t" (table 1 (ref null $f)))', ["host-type"]),
+        ('(import "env" "t" (table 1 (ref func)))', ["table"]),
+        ('(import "env" "t" (table i64 1 funcref))', ["table"]),
+        ("(table 10000001 funcref)", ["table"]),
+    ],
+)
+def test_tables(text: str, expected: list[str]) -> None:
+    """A table that the host cannot make is found from the bytes: the engine here could not make it, either."""
+    assert [finding.rule for finding in check.check(_module(text), NONE).findings] == expected
+
+
 def test_without_a_configuration_nothing_runs() -> None:
     """A check without a configuration looks at the bytes alone."""
     assert check.check(SAMPLES.module("bad/start-traps"), None).ok
