@@ -1,4 +1,6 @@
-"""How all tests search for counterexamples: the same way each time, and however busy the machine is."""
+"""What holds for all tests: the same search for counterexamples each time, and Ctrl-C as in a terminal."""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -7,3 +9,7 @@ settings.register_profile(
     "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("project")
+
+# A background job of a shell begins with SIGINT ignored, and so would every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
