@@ -90,7 +90,12 @@ def imports(subject: Subject) -> Iterator[Finding]:
 
 def _function(subject: Subject, abi: str, wanted: binary.Import) -> Iterator[Finding]:
     offered = tables.HOST_FUNCTIONS.get(wanted.full)
-    if offered is None:
+    of = wanted.type.parameters + wanted.type.results if isinstance(wanted.type, types.Func) else ()
+    odd = [name for name in of if name not in types.HOST_TYPES]
+    if odd:  # measured: before the host looks for the function
+        message = f"import {wanted.full}: types must be of {_HOST_TYPES}, found {odd[0]}"
+        yield Finding("host-type", "error", message, _at(wanted), "SIGTRAP: Envoy ends itself")
+    elif offered is None:
         yield _missing("missing-import", subject, wanted, f"import {wanted.full}: no Proxy-Wasm host has it")
     elif abi not in offered.abis:
         message = f"import {wanted.full}: it is of ABI {' and '.join(offered.abis)}, the module says {abi}"
