@@ -33,6 +33,7 @@ class _State:
     queued: bool = False
     active: bool = False
     added: bool = False
+    lapsed: bool = False
     due: bool = False
     failures: int = 0
     due_at: float | None = None
@@ -73,14 +74,14 @@ class Queue(Generic[K]):
             return None
         key = self._ready.popleft()
         state = self._states[key]
-        state.queued, state.active, state.added = False, True, False
+        state.queued, state.active, state.added, state.lapsed = False, True, False, False
         state.due = state.due_at is not None and state.due_at <= now
         return Turn(key, state.due)
 
     def done(self, key: K, now: float, again: Again | None) -> None:
         """The work is finished; where ``again`` is given the name comes back after its wait."""
         state = self._states[key]
-        state.due_at = None
+        state.due_at, state.lapsed = None, False  # a wait that ended during the work is answered by it
         if again is not None:
             before = state.failures if state.due else 0
             grown = min(again.cap, self.first * 2 ** min(before, 32))
@@ -116,7 +117,7 @@ class Queue(Generic[K]):
             key = heapq.heappop(self._waits)[2]
             state = self._states[key]
             if state.active:
-                state.added = True
+                state.lapsed = True
             else:
                 self._enqueue(key, state)
 
@@ -126,7 +127,7 @@ class Queue(Generic[K]):
 
     def _release(self, key: K, state: _State) -> None:
         state.active = False
-        if state.added:
+        if state.added or state.lapsed:
             self._enqueue(key, state)
         elif state.due_at is None and not state.queued:
             del self._states[key]

@@ -141,3 +141,43 @@ def test_the_longest_waiting_name_is_next():
     for name in "cab":
         queue.add(name)
     assert [queue.take(0.0).key for _ in range(3)] == ["c", "a", "b"]
+
+
+def test_a_wait_that_ends_during_the_work_is_answered_by_it():
+    """Work that began before its name's wait was over, and ends well after it, owes no further turn."""
+    queue: Queue[str] = Queue(first=1.0)
+    queue.add("a")
+    queue.take(0.0)
+    queue.done("a", 0.0, Again(cap=60.0))
+    queue.add("a")
+    assert not queue.take(0.5).due
+    assert queue.take(2.0) is None  # the wait is over, its name at work
+    queue.done("a", 2.0, None)
+    assert queue.take(2.0) is None
+
+
+def test_a_wait_that_ends_during_the_work_does_not_shorten_the_next():
+    """Work that fails after its name's wait was over waits again, from its own end on."""
+    queue: Queue[str] = Queue(first=1.0)
+    queue.add("a")
+    queue.take(0.0)
+    queue.done("a", 0.0, Again(cap=60.0))
+    queue.add("a")
+    queue.take(0.5)
+    assert queue.take(2.0) is None
+    queue.done("a", 2.0, Again(cap=60.0))
+    assert queue.take(2.0) is None
+    assert queue.next_due() == 3.0
+
+
+def test_a_wait_that_ends_during_work_without_news_is_kept():
+    """A turn that is skipped after its name's wait was over gives the name its turn at once."""
+    queue: Queue[str] = Queue(first=1.0)
+    queue.add("a")
+    queue.take(0.0)
+    queue.done("a", 0.0, Again(cap=60.0))
+    queue.add("a")
+    queue.take(0.5)
+    assert queue.take(2.0) is None
+    queue.skip("a")
+    assert queue.take(2.0).due
