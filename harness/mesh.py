@@ -37,11 +37,15 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class PushWish:
-    """Send a module to a registry. Credentials are (user, password), or None for anonymous."""
+    """Send a module to a registry. Credentials are (user, password), or None for anonymous.
+
+    It is checked first, and one that Envoy would not load is refused, unless ``force``.
+    """
 
     module: bytes
     reference: str
     credentials: tuple[str, str] | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,16 @@ class Push(values.Strict):
     )
     to: str = Field(description="The reference: registry, repository and tag.")
     credentials: Credentials | None = None
+    force: bool = Field(
+        default=False, description="Push also what the check refuses: what becomes of it is the scenario's point."
+    )
 
 
 def _run(params: Push, stage: Stage) -> Done:
     login = params.credentials
     module = stage.sources.module(params.module, stage.scenario)
-    wish = PushWish(module, params.to, (login.user, login.password) if login else None)
+    credentials = (login.user, login.password) if login else None
+    wish = PushWish(module, params.to, credentials, force=params.force)
     pushed = stage.mesh.push(wish)
     value = {"reference": pushed.reference, "digest": pushed.digest, "sha256": pushed.module_sha256}
     return Done(f"{len(module)} bytes, sha256 {pushed.module_sha256[:12]}", value)

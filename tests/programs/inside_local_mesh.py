@@ -28,6 +28,7 @@ from harness.toolchain import binaries
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "istiod", "registry", "envoy", "kubectl")
 SAMPLES = Samples(Path(__file__).parents[2] / "wasm_samples")
 HELLO = SAMPLES.module("good/hello-v1")
+BAD = SAMPLES.module("bad/missing-import")
 
 
 def request(mesh: Local, port: int = 9080, path: str = "/details/7", **more: Any) -> Any:
@@ -176,6 +177,16 @@ def see_rights_of_accounts(mesh: Local) -> Any:
 def see_a_private_push_without_login(mesh: Local) -> Any:
     """A push that must be refused."""
     return mesh.push(PushWish(HELLO, f"{mesh.bindings['private_registry']}/a/b:c")).digest
+
+
+def see_a_push_of_a_bad_module(mesh: Local) -> Any:
+    """A push that the check must refuse."""
+    return mesh.push(PushWish(BAD, f"{mesh.bindings['registry']}/a/bad:v1")).digest
+
+
+def see_a_forced_push_of_a_bad_module(mesh: Local) -> Any:
+    """The same push, by force."""
+    return mesh.push(PushWish(BAD, f"{mesh.bindings['registry']}/a/bad:v1", force=True)).digest
 
 
 def see_a_private_push(mesh: Local) -> Any:

@@ -129,6 +129,13 @@ def test_accounts_have_least_rights(seen: dict[str, Any]) -> None:
     assert rights["nobody"] == {"nodes": 401, "secrets": 401, "autowasms": 401}
 
 
+def test_a_module_is_checked_before_it_is_deployed(seen: dict[str, Any]) -> None:
+    """A push of what Envoy would not load is refused by the name of the rule, and is done where it is forced."""
+    refused = seen["see_a_push_of_a_bad_module"]
+    assert (refused["raised"], "missing-import" in refused["message"]) == ("Refused", True)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", seen["see_a_forced_push_of_a_bad_module"])
+
+
 def test_the_private_registry_asks_for_a_password(seen: dict[str, Any]) -> None:
     """Without the login a push is refused, with it the module is there."""
     assert seen["see_a_private_push_without_login"]["raised"] == "Refused"

@@ -21,17 +21,18 @@ _DIGEST: Final = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 
 def push(wish: PushWish) -> Pushed:
-    """Push a module. ``--force``: what the system makes of a bad module is for scenarios to see.
+    """Push a module.
 
     Raises:
-        Refused: wasmc did not succeed; the message is what it said.
+        Refused: wasmc did not succeed, or its check refused the module; the message is what it said.
     """
     with tempfile.TemporaryDirectory(prefix="harness-push-") as name:
         folder = Path(name)
         module = folder / "module.wasm"
         module.write_bytes(wish.module)
         (folder / "config.json").write_text(json.dumps(_logins(wish)))
-        command = process.python("autowasm.wasmc", "push", wish.reference, "--file", str(module), "--force")
+        command = process.python("autowasm.wasmc", "push", wish.reference, "--file", str(module))
+        command += ["--force"] if wish.force else []
         output = _run(command, {"DOCKER_CONFIG": name})
     found = _DIGEST.search(output)
     if found is None:
