@@ -29,7 +29,8 @@ class Push(values.Strict):
     to: str = Field(description="The reference: registry, repository and tag.")
     credentials: Credentials | None = None
     force: bool = Field(
-        default=False, description="Push also what the check refuses: what becomes of it is the scenario's point."
+        default=False,
+        description="Push also what the check refuses: what becomes of it is the scenario's point.",
     )
 
 
