@@ -33,7 +33,11 @@ class Series:
 
 def write(file: Path, series: Sequence[Series], notes: Mapping[str, Any]) -> None:
     """Keep the figures, with what they were measured on."""
-    machine = {"cpus": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+    machine = {
+        "cpus": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
     rows = [
         {"name": one.name, "median_s": round(one.median, 4), "runs_s": [round(s, 4) for s in one.seconds]}
         | one.notes
