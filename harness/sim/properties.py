@@ -98,7 +98,8 @@ def _request(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
 def _response(context: Context, facts: Facts, seen: Seen) -> Mapping[str, Any]:
     del context
     headers = seen.response
-    size = 0 if headers is None else headers.byte_size()
+    # Trailers count too (envoyproxy/envoy, extensions/filters/common/expr/context.cc, ResponseWrapper).
+    size = sum(part.byte_size() for part in (headers, seen.trailers) if part is not None)
     grpc = _text(seen.trailers, b"grpc-status") or _text(headers, b"grpc-status")
     return {
         "code": facts.code,
