@@ -32,6 +32,7 @@ class Forwarder:
         self._routes = routes
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="forward")
+        self._servers: list[asyncio.Server] = []
 
     def __enter__(self) -> None:
         """Begin to accept."""
@@ -41,6 +42,7 @@ class Forwarder:
 
     def __exit__(self, *_error: object) -> None:
         """Stop; connections under way are cut."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -51,17 +53,33 @@ class Forwarder:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _join(reader, writer, route.target)
 
-        await asyncio.start_server(accepted, sock=route.listener)
+        self._servers.append(await asyncio.start_server(accepted, sock=route.listener))
+
+    async def _cut(self) -> None:
+        for server in self._servers:
+            server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(2):  # what was aborted is closed at the loop's next turns
+            await asyncio.sleep(0)
 
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: tuple[str, int]) -> None:
+    ends = [writer]
     try:
         far_reader, far_writer = await asyncio.open_connection(*target)
-    except OSError:  # nobody there: the caller sees its connection end, as it would a closed port's
-        writer.transport.abort()
+        ends.append(far_writer)
+        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+    except (OSError, asyncio.CancelledError) as error:
+        # Nobody there: the caller sees its connection end, as it would a closed port's. Or all are cut.
+        for end in ends:
+            end.transport.abort()
+        if isinstance(error, asyncio.CancelledError):
+            raise
         return
-    await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-    for end in (writer, far_writer):
+    for end in ends:
         end.close()
 
 

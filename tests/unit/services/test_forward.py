@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 
@@ -52,6 +53,21 @@ def test_at_its_end_the_port_is_free() -> None:
     with Forwarder([Route(listener, ("127.0.0.1", 1))]):
         pass
     socket.create_server(address).close()
+
+
+def test_connections_under_way_are_cut() -> None:
+    """At its end a forwarder closes what it holds open: both sides see their connections end, and nothing leaks."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with Forwarder([Route(listener, server.getsockname())]):
+            near = socket.create_connection(listener.getsockname(), timeout=20)
+            near.sendall(b"hello")
+            far, _ = server.accept()
+            assert far.recv(5) == b"hello"
+        for end in (near, far):
+            with end, contextlib.suppress(ConnectionResetError):  # an end, as the kernel says it
+                assert end.recv(1) == b""
+    gc.collect()  # what was left open would be told here, and be an error
 
 
 def _exchange(address: tuple[str, int], sent: bytes) -> bytes:
