@@ -13,9 +13,9 @@ from typing import Any, Final
 import yaml
 
 from harness.mesh import Broken, Refused, RequestWish
-from harness.meshes.local import topology, traffic
+from harness.meshes.local import topology
 from harness.meshes.local.parts import Parts
-from harness.services import envoy, netns
+from harness.services import envoy, netns, traffic
 from harness.services.kube import Api
 from harness.services.netns import Namespace
 
@@ -61,7 +61,7 @@ def _write(path: Path, get: Callable[[], bytes]) -> None:
 
 
 def _get(namespace: Namespace, port: int, path: str) -> bytes:
-    response = traffic.once(namespace, "127.0.0.1", RequestWish("", port, path=path))
+    response = traffic.once(namespace.connect, "127.0.0.1", RequestWish("", port, path=path))
     if response.status != 200:
         raise Refused(response.error or f"status {response.status}: {response.body[:256]!r}")
     return response.body

@@ -8,14 +8,25 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from harness import events
-from harness.mesh import Broken, Load, LoadWish, ObjectRef, PushWish, Refused, RequestWish
-from harness.meshes.local import bringup, collect, load, namespaces, push, topology, traffic
+from harness.mesh import (
+    Broken,
+    HelmWish,
+    Load,
+    LoadWish,
+    ObjectRef,
+    PushWish,
+    Refused,
+    RequestWish,
+    RestartWish,
+)
+from harness.meshes import push
+from harness.meshes.local import bringup, collect, namespaces, topology
 from harness.meshes.local.bringup import Options
 from harness.meshes.local.controlplane import ControlPlane
 from harness.meshes.local.parts import Parts
 from harness.meshes.local.phases import Phases
-from harness.observation import Pushed, Response
-from harness.services import process
+from harness.observation import Pushed, Release, Response, Rollout
+from harness.services import load, process, traffic
 from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
 
@@ -103,14 +114,24 @@ class Local:
         """See Mesh."""
         self.check()
         return traffic.once(
-            self._parts.namespaces[_workload(wish.source).name], _workload(wish.to).address, wish
+            self._parts.namespaces[_workload(wish.source).name].connect, _workload(wish.to).address, wish
         )
 
     def load(self, wish: LoadWish) -> Load:
         """See Mesh."""
         self.check()
         source, target = _workload(wish.request.source), _workload(wish.request.to)
-        return load.Running(self._parts.namespaces[source.name], target.address, wish)
+        return load.Running(self._parts.namespaces[source.name].connect, target.address, wish)
+
+    def restart(self, wish: RestartWish) -> Rollout:
+        """See Mesh; nothing runs pods here."""
+        del wish
+        raise Refused("local has no pods: its workloads are processes that stay")
+
+    def helm(self, wish: HelmWish) -> Release:
+        """See Mesh; programs are started as they are here."""
+        del wish
+        raise Refused("local has no release of the wasmer chart: its programs run as processes")
 
     def collect(self, folder: Path) -> None:
         """See Mesh."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from harness.mesh import RequestWish
-from harness.meshes.local import topology, traffic
+from harness.meshes.local import topology
 from harness.meshes.local.parts import Parts
 from harness.meshes.local.topology import Workload
-from harness.services import kubeconfig, process
+from harness.services import kubeconfig, process, traffic
 from harness.services.kube import Api
 from harness.services.process import Process, Program
 
@@ -62,4 +62,4 @@ def _program(parts: Parts, workload: Workload, module: str, flags: list[str]) ->
 
 def _ready(parts: Parts, workload: Workload) -> bool:
     wish = RequestWish(workload.name, workload.ports["http"], path="/readyz", timeout=1.0)
-    return traffic.once(parts.namespaces[workload.name], "127.0.0.1", wish).status == 200
+    return traffic.once(parts.namespaces[workload.name].connect, "127.0.0.1", wish).status == 200

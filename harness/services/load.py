@@ -15,10 +15,9 @@ from collections import Counter
 from typing import Final
 
 from harness.mesh import LoadWish
-from harness.meshes.local import traffic
-from harness.meshes.local.traffic import Connection
 from harness.observation import Gap, LoadResult, Response
-from harness.services.netns import Namespace
+from harness.services import traffic
+from harness.services.traffic import Connection, Dial
 
 _TOLD: Final = 20
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
@@ -27,8 +26,8 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRAC
 class Running:
     """A load that runs in threads of its own from the moment it is made."""
 
-    def __init__(self, namespace: Namespace, address: str, wish: LoadWish) -> None:
-        self._namespace = namespace
+    def __init__(self, dial: Dial, address: str, wish: LoadWish) -> None:
+        self._dial = dial
         self._address = (address, wish.request.port)
         self._wish = wish
         self._left = itertools.islice(itertools.count(), wish.count)
@@ -90,7 +89,7 @@ class Running:
             self._tally.failure(f"{traffic.words(error)} (after a retry)")
 
     def _connection(self) -> Connection:
-        return Connection(self._namespace, self._address, self._wish.request.timeout)
+        return Connection(self._dial, self._address, self._wish.request.timeout)
 
 
 class _Tally:

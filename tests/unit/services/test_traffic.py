@@ -9,16 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.mesh import RequestWish
-from harness.meshes.local import traffic
-from harness.services import netns
-from tests.unit.meshes.local import faulty
-from tests.unit.meshes.local.faulty import CUT, UNAVAILABLE, Act, answer
+from harness.services import traffic
+from tests.unit.services import faulty
+from tests.unit.services.faulty import CUT, UNAVAILABLE, Act, answer
 
 
 def ask(*acts: Act) -> traffic.Response:
     """One answer of a server that acts so."""
     with faulty.serving(acts) as port:
-        return traffic.once(netns.own(), "127.0.0.1", RequestWish("server", port, timeout=5))
+        return traffic.once(traffic.dial, "127.0.0.1", RequestWish("server", port, timeout=5))
 
 
 def test_headers_keep_their_order_and_repetitions() -> None:

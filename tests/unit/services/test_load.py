@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from harness.mesh import LoadWish, RequestWish
-from harness.meshes.local import load
 from harness.observation import LoadResult
-from harness.services import netns
-from tests.unit.meshes.local import faulty
-from tests.unit.meshes.local.faulty import CUT, OK, OLD, UNAVAILABLE, Act, answer
+from harness.services import load, traffic
+from tests.unit.services import faulty
+from tests.unit.services.faulty import CUT, OK, OLD, UNAVAILABLE, Act, answer
 
 
 def run(acts: Sequence[Act], count: int, *, kept: int = 1, method: str = "GET") -> LoadResult:
@@ -20,7 +19,7 @@ def run(acts: Sequence[Act], count: int, *, kept: int = 1, method: str = "GET") 
     with faulty.serving(acts) as port:
         request = RequestWish("server", port, method=method, timeout=5)
         wish = LoadWish(request, rate=1000, count=count, kept=kept, fresh=1 - kept, watch=("x-version",))
-        running = load.Running(netns.own(), "127.0.0.1", wish)
+        running = load.Running(traffic.dial, "127.0.0.1", wish)
         deadline = time.monotonic() + 20
         while running.busy and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -93,7 +92,7 @@ def test_nobody_there_is_a_failure_each_time_but_words_are_bounded() -> None:
     with faulty.serving([answer(OK)]) as port:
         pass
     wish = LoadWish(RequestWish("server", port, timeout=5), rate=5000, count=100, kept=1, fresh=1)
-    running = load.Running(netns.own(), "127.0.0.1", wish)
+    running = load.Running(traffic.dial, "127.0.0.1", wish)
     deadline = time.monotonic() + 20
     while running.busy and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -107,7 +106,7 @@ def test_the_rate_is_kept() -> None:
     with faulty.serving([answer(OK)]) as port:
         wish = LoadWish(RequestWish("server", port, timeout=5), rate=100, count=30, kept=2, fresh=1)
         began = time.monotonic()
-        running = load.Running(netns.own(), "127.0.0.1", wish)
+        running = load.Running(traffic.dial, "127.0.0.1", wish)
         while running.busy and time.monotonic() < began + 20:
             time.sleep(0.005)
         assert time.monotonic() - began >= 0.27

@@ -1,30 +1,48 @@
-"""HTTP requests from inside of a workload's network namespace: real sockets, one plain HTTP/1.1 client."""
+"""HTTP requests as a workload sends them: real sockets, one plain HTTP/1.1 client.
+
+Where the sockets are made is the caller's: in a network namespace, or (``dial``) in a container that has one of its
+own. Only the standard library is used: the same code runs in a pod.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.mesh import RequestWish
 from harness.observation import Response
-from harness.services.netns import Namespace
+
+Dial = Callable[[tuple[str, int], float], socket.socket]
+"""Opens a TCP connection to an address; the seconds hold for the socket's whole life. Raises OSError."""
 
 FAULTS = (OSError, http.client.HTTPException)
 """What a connection raises for whatever the other side does; ValueError never means that."""
 
 
+def dial(address: tuple[str, int], timeout: float) -> socket.socket:
+    """A connection from where this process is.
+
+    Raises:
+        OSError: as socket.create_connection does.
+    """
+    connection = socket.create_connection(address, timeout)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
 class Connection(http.client.HTTPConnection):
-    """An HTTP connection whose socket is made in a network namespace.
+    """An HTTP connection whose socket comes from a ``Dial``.
 
     ``answers`` counts the whole answers since it was opened; ``answering`` tells whether one has begun to come.
     """
 
-    def __init__(self, namespace: Namespace, address: tuple[str, int], timeout: float) -> None:
+    def __init__(self, dial: Dial, address: tuple[str, int], timeout: float) -> None:
         super().__init__(*address, timeout=timeout)
-        self._namespace = namespace
+        self._dial = dial
         self._address = address
         self._timeout = timeout
         self.answers = 0
@@ -32,13 +50,13 @@ class Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Open the socket."""
-        self.sock = self._namespace.connect(self._address, self._timeout)
+        self.sock = self._dial(self._address, self._timeout)
         self.answers = 0
 
 
-def once(namespace: Namespace, address: str, wish: RequestWish) -> Response:
+def once(dial: Dial, address: str, wish: RequestWish) -> Response:
     """One request on a connection of its own. What goes wrong is in the response."""
-    connection = Connection(namespace, (address, wish.port), wish.timeout)
+    connection = Connection(dial, (address, wish.port), wish.timeout)
     began = time.monotonic()
     try:
         return exchange(connection, wish)
