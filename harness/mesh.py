@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from harness.observation import LoadResult, Pushed, Response
+from harness.observation import LoadResult, Pushed, Release, Response, Rollout
 
 
 class Refused(Exception):
@@ -78,6 +78,34 @@ class LoadWish:
     watch: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class RestartWish:
+    """Roll a workload over: new pods come, then the old ones go, as ``kubectl rollout restart`` has it.
+
+    With ``wait`` it is over when only new pods are left and all are ready, which may take ``timeout`` seconds.
+    """
+
+    workload: str
+    wait: bool = True
+    timeout: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class HelmWish:
+    """Do something with the release of the wasmer chart.
+
+    ``upgrade`` lays ``values`` over those that the release has, with the same chart; ``rollback`` goes to ``revision``
+    (None: the one before); ``status`` changes nothing. With ``wait`` it is over when what changed is ready, which may
+    take ``timeout`` seconds.
+    """
+
+    action: Literal["status", "upgrade", "rollback"]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    revision: int | None = None
+    wait: bool = True
+    timeout: float = 120.0
+
+
 class Load(Protocol):
     """A running load."""
 
@@ -91,7 +119,9 @@ class Mesh(Protocol):
 
     ``capabilities`` are the words that a scenario's ``requires`` may use: ``traffic`` (requests through filters),
     ``kubernetes`` (a real API server), ``envoy``, ``istio``, ``registry`` (a real OCI registry),
-    ``private-registry`` (one that asks for a password), ``load``.
+    ``private-registry`` (one that asks for a password), ``load``, ``pods`` (a kubelet runs the workloads, so that one
+    can be restarted), ``mtls`` (sidecars take nothing but mutual TLS), ``outsider`` (a workload of this name that has
+    no sidecar sends requests), ``helm`` (wasmer and controller are a release of the chart).
     ``bindings`` are what scenarios may write as ``${name}``: ``registry``, ``private_registry``, ``registry_user``,
     ``registry_password``, ``namespace``.
     """
@@ -133,6 +163,14 @@ class Mesh(Protocol):
 
     def load(self, wish: LoadWish) -> Load:
         """Start a load."""
+        ...
+
+    def restart(self, wish: RestartWish) -> Rollout:
+        """Roll a workload over. Raises Refused where nothing runs pods, or where it takes too long."""
+        ...
+
+    def helm(self, wish: HelmWish) -> Release:
+        """Look at the release of the wasmer chart, or change it. Raises Refused with helm's words."""
         ...
 
     def collect(self, folder: Path) -> None:

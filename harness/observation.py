@@ -61,3 +61,24 @@ class Pushed:
     reference: str
     digest: str
     module_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A workload that was rolled over, or is about to be.
+
+    ``generation`` is what the Deployment's ``.status.observedGeneration`` must reach, and ``pods`` are the names of its
+    new pods, where it was waited for them.
+    """
+
+    workload: str
+    generation: int
+    pods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A Helm release: its newest revision, and that one's status (``deployed``, ``failed``, ...)."""
+
+    revision: int
+    status: str

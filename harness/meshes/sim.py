@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from harness import events
-from harness.mesh import Load, LoadWish, ObjectRef, PushWish, Refused, RequestWish
-from harness.observation import Pushed, Response
+from harness.mesh import HelmWish, Load, LoadWish, ObjectRef, PushWish, Refused, RequestWish, RestartWish
+from harness.observation import Pushed, Release, Response, Rollout
 from harness.sim import exchange, sidecar, upstream, world
 from harness.sim.plugin import Plugin
 
@@ -177,6 +177,16 @@ class Sim:
         """There is no time in this mesh, so there is no load."""
         del wish
         raise Refused("sim has no load: it sends one request at a time")
+
+    def restart(self, wish: RestartWish) -> Rollout:
+        """Nothing runs here, so there is nothing to restart."""
+        del wish
+        raise Refused("sim has no pods: nothing runs that could be restarted")
+
+    def helm(self, wish: HelmWish) -> Release:
+        """Nothing is installed here."""
+        del wish
+        raise Refused("sim has no release of the wasmer chart: nothing is installed")
 
     def collect(self, folder: Path) -> None:
         """Write the objects and what the modules logged."""
