@@ -48,14 +48,21 @@ class Kind(Enum):
 class HeaderMap:
     """Names and values as bytes, in the order in which they go over the wire."""
 
-    __slots__ = ("_inline", "pairs")
+    __slots__ = ("_inline", "kind", "pairs")
 
     def __init__(self, kind: Kind, pairs: Iterable[Pair] = ()) -> None:
         """Add pairs one by one, as a codec does."""
+        self.kind = kind
         self._inline: frozenset[bytes] = kind.value
         self.pairs: list[Pair] = []
         for name, value in pairs:
             self.add(name, value)
+
+    def copy(self) -> HeaderMap:
+        """The same headers, to be changed on their own."""
+        made = HeaderMap(self.kind)
+        made.pairs = self.pairs.copy()
+        return made
 
     def _key(self, name: bytes) -> bytes:
         """A name as it is kept: in lower case, and in requests "host" is another name of ":authority"."""

@@ -104,7 +104,9 @@ class Router:
         if fault:
             self._owner.answer(Response(503, [], fault, "http1.codec_error", -1))
             return
-        self._headers, self._bare, self._complete = headers, end, end
+        # They are written as soon as there is a connection, which is before anything else of the request comes: a
+        # filter that still has them changes what is logged of them, and no more (upstream_codec_filter.cc).
+        self._headers, self._bare, self._complete = headers.copy(), end, end
         self._owner.facts.routed = True
         if end:
             self._send()

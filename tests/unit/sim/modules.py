@@ -13,6 +13,7 @@ _WIDTHS = {
     "proxy_enqueue_shared_queue": 3, "proxy_dequeue_shared_queue": 3, "proxy_call_foreign_function": 6,
     "proxy_get_status": 3, "proxy_done": 0, "proxy_set_buffer_bytes": 5, "proxy_close_stream": 1,
     "proxy_add_header_map_value": 5, "proxy_remove_header_map_value": 3,
+    "proxy_replace_header_map_value": 5,
 }  # fmt: skip
 _TEXTS = 0x2000
 _RESULT = ("proxy_on_vm_start", "proxy_on_configure", "proxy_on_done")

@@ -39,6 +39,19 @@ def test_parts_of_a_body(result: int, seen: list[str], arrived: bytes) -> None:
     assert reply.upstream.body == arrived
 
 
+def test_headers_that_have_left() -> None:
+    """What a filter that stopped does to the headers with the first part of a body arrives, and not what follows."""
+    texts = Texts()
+    again = call("add_header_map_value", 0, texts("x-part"), texts("seen"))
+    anew = call("replace_header_map_value", 0, texts("te"), texts("trailers"))
+    made = module(texts, on_request_headers=PAUSE, on_request_body=again + anew)
+    reply = Filter.load(made, stops_on_headers=True).request("POST", body=["ab", "cd"])
+    assert reply.upstream is not None
+    assert reply.upstream.headers.all("x-part") == ["seen"]
+    names = [name for name, _ in reply.upstream.headers]
+    assert names.index("te") < names.index("x-envoy-expected-rq-timeout-ms")
+
+
 def test_trailers_end_a_body() -> None:
     """With trailers no part of a body is the last, and they arrive."""
     texts = Texts()
