@@ -19,8 +19,8 @@ from typing import Final
 from harness.meshes.local import controlplane, system, template, topology
 from harness.meshes.local.controlplane import ControlPlane, Identity
 from harness.meshes.local.parts import Parts
-from harness.meshes.local.phases import Phases
 from harness.meshes.local.topology import Workload
+from harness.meshes.phases import Phases
 from harness.services import capture, envoy, init, istiod, links, netns, process, registry
 from harness.services.process import Process, Program
 from harness.toolchain.binaries import Toolchain

@@ -24,7 +24,7 @@ from harness.meshes.local import bringup, collect, namespaces, topology
 from harness.meshes.local.bringup import Options
 from harness.meshes.local.controlplane import ControlPlane
 from harness.meshes.local.parts import Parts
-from harness.meshes.local.phases import Phases
+from harness.meshes.phases import Phases
 from harness.observation import Pushed, Release, Response, Rollout
 from harness.services import load, process, traffic
 from harness.services.kube import Api

@@ -22,7 +22,7 @@ import yaml
 
 from harness.mesh import Broken
 from harness.meshes.local import controlplane, install, objects, topology
-from harness.meshes.local.phases import Phases
+from harness.meshes.phases import Phases
 from harness.services import kube, process
 from harness.services.kube import Api, Object
 from harness.toolchain import cache

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from harness import events
-from harness.meshes.local.phases import Phases
+from harness.meshes.phases import Phases
 
 
 def test_parts_beside_each_other_are_timed_each() -> None:
