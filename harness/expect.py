@@ -37,6 +37,12 @@ def answer(expected: expectation.Answer, seen: Response) -> Verdict:
 
 
 def _answer_differences(expected: expectation.Answer, seen: Response) -> Iterator[str]:
+    if expected.error:
+        if not seen.error:
+            yield f"error: expected {expected.error}, found an answer of status {seen.status}"
+        elif not expected.error.accepts(seen.error):
+            yield f"error: expected {expected.error}, found {_quoted(seen.error)}"
+        return
     if seen.error:
         yield f"no answer: {seen.error}"
         return
@@ -83,6 +89,8 @@ def _header_differences(
 
 def answer_words(expected: expectation.Answer) -> str:
     """What is expected of an answer, in one line."""
+    if expected.error:
+        return f"no answer but the error {expected.error}"
     words = [f"status {_either(expected.status)}"] if expected.status else []
     words += _header_words("", expected)
     if expected.app:
@@ -218,6 +226,8 @@ def _load_differences(expected: expectation.Met, seen: LoadResult) -> Iterator[s
         found = seen_values(seen, name)
         if set(found) != set(wanted):
             yield f"values of {name}: expected {', '.join(wanted)}, found {', '.join(found) or 'none'}"
+        elif (lacking := seen.sent - seen.failed - sum(found.values())) > 0:
+            yield f"values of {name}: expected in every good answer, {lacking} had none"
     gap = seen.longest_gap
     if expected.longest_gap is not None and gap and gap.seconds > expected.longest_gap:
         found_gap = f"{gap.seconds:.3f} s, {gap.began:.1f} s after the start"

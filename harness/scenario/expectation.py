@@ -59,6 +59,15 @@ class Answer(_Expecting):
     absent: list[HeaderName] = Field(default_factory=list, description="Headers that must not be there.")
     body: values.Text | None = None
     app: App | None = Field(None, description="What must have reached the application.")
+    error: values.Text | None = Field(
+        None, description="Why there must be no answer, as the client tells it; stands alone."
+    )
+
+    @model_validator(mode="after")
+    def _error_alone(self) -> Self:
+        if self.error and len(self.model_fields_set) > 1:
+            raise PydanticCustomError("error", "expects an error and an answer: choose one")
+        return self
 
 
 class AtLeast(values.Strict):
@@ -77,7 +86,8 @@ class Met(_Expecting):
     )
     seen: dict[HeaderName, list[str]] = Field(
         default_factory=dict,
-        description="By watched header: the values that good answers had, each at least once and no other.",
+        description="By watched header: the values that good answers had, each at least once and no other;"
+        " one that lacked the header is a difference.",
     )
 
 

@@ -20,6 +20,10 @@ CAPABILITIES: Final = (
     "registry",
     "private-registry",
     "load",
+    "pods",
+    "mtls",
+    "outsider",
+    "helm",
 )
 """The words of ``requires``; a mesh that lacks one skips the scenario and says so."""
 

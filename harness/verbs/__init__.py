@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.verbs import absent, apply, delete, get, load, push, request, stop_load, wait
+from harness.verbs import absent, apply, delete, get, helm, load, push, request, restart, stop_load, wait
 from harness.verbs.verb import Verb
 
 TABLE: Final[Mapping[str, Verb[Any]]] = {
@@ -18,4 +18,6 @@ TABLE: Final[Mapping[str, Verb[Any]]] = {
     "request": request.VERB,
     "load": load.VERB,
     "stop-load": stop_load.VERB,
+    "restart": restart.VERB,
+    "helm": helm.VERB,
 }

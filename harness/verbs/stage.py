@@ -35,7 +35,10 @@ class CleanUp:
 
 @dataclass(slots=True)
 class Stage:
-    """``patience`` stretches every time limit; ``owned`` are the objects that this scenario made."""
+    """``patience`` stretches every time limit; ``owned`` are the objects that this scenario made.
+
+    ``release`` is the revision that the wasmer chart's release had before this scenario changed it.
+    """
 
     mesh: Mesh
     sources: Sources
@@ -44,6 +47,7 @@ class Stage:
     patience: float = 1.0
     results: dict[str, Any] = field(default_factory=dict)
     owned: set[ObjectRef] = field(default_factory=set)
+    release: int | None = None
     clean_ups: list[CleanUp] = field(default_factory=list)
 
     @property

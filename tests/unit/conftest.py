@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from harness import converge
-from harness.mesh import Broken, LoadWish, ObjectRef, PushWish, Refused, RequestWish
-from harness.observation import Gap, LoadResult, Pushed, Response
+from harness.mesh import Broken, HelmWish, LoadWish, ObjectRef, PushWish, Refused, RequestWish, RestartWish
+from harness.observation import Gap, LoadResult, Pushed, Release, Response, Rollout
 from harness.verbs.stage import Stage
 
 AUTOWASM = {"apiVersion": "wasm.tcm.io/v1alpha1", "kind": "AutoWasm"}
@@ -67,6 +67,8 @@ class MemoryMesh:
     loads: list[MemoryLoad] = field(default_factory=list)
     load_result: LoadResult = field(default_factory=lambda: LoadResult(100, 0, (), Gap(0.02, 1.0)))
     on_request: Callable[[], None] = lambda: None
+    pods: dict[str, int] = field(default_factory=lambda: {"details": 1, "wasmer": 1})  # by generation
+    revisions: list[Mapping[str, Any]] = field(default_factory=lambda: [{"replicas": 2}])
     _pending: int = 0
     _active: dict[str, tuple[list[int], bytes]] = field(default_factory=dict)
 
@@ -155,6 +157,27 @@ class MemoryMesh:
         self._alive()
         self.loads.append(MemoryLoad(self.load_result))
         return self.loads[-1]
+
+    def restart(self, wish: RestartWish) -> Rollout:
+        """Give the workload a pod of the next generation, which needs ten seconds to get ready."""
+        self._alive()
+        if wish.workload not in self.pods:
+            raise Refused(f"workload {wish.workload}: there is none")
+        self.pods[wish.workload] += 1
+        if wish.wait and wish.timeout < 10:
+            raise Refused(f"workload {wish.workload}: not ready within {wish.timeout:g} s")
+        generation = self.pods[wish.workload]
+        pods = (f"{wish.workload}-{generation}",) if wish.wait else ()
+        return Rollout(wish.workload, generation, pods)
+
+    def helm(self, wish: HelmWish) -> Release:
+        """Keep a history of values."""
+        self._alive()
+        if wish.action == "upgrade":
+            self.revisions.append({**self.revisions[-1], **wish.values})
+        elif wish.action == "rollback":
+            self.revisions.append(self.revisions[(wish.revision or len(self.revisions) - 1) - 1])
+        return Release(len(self.revisions), "deployed")
 
     def collect(self, folder: Path) -> None:
         """Write the names of the objects."""

@@ -158,7 +158,11 @@ def test_any_pattern_can_be_judged_and_told(pattern, found):
 
 
 MET = LoadResult(
-    500, 2, ("503", "reset"), Gap(0.25, 3.0), {"x-filter-version: v1": 200, "x-filter-version: v2": 298}
+    500,
+    2,
+    ("503", "reset"),
+    Gap(0.25, 3.0),
+    {"x-filter-version: v1": 200, "x-filter-version: v2": 298, "x-rare: a": 3},
 )
 LOADS = [
     ({"sent": {"at-least": 500}}, ""),
@@ -169,6 +173,7 @@ LOADS = [
     ({"sent": {"at-least": 501}}, "sent requests: expected at least 501, found 500"),
     ({"seen": {"x-filter-version": ["v2"]}}, "values of x-filter-version: expected v2, found v1, v2"),
     ({"seen": {"x-other": ["v2"]}}, "values of x-other: expected v2, found none"),
+    ({"seen": {"x-rare": ["a"]}}, "values of x-rare: expected in every good answer, 495 had none"),
     ({"longest-gap": "100ms"}, "longest gap: expected at most 0.1 s, found 0.250 s, 3.0 s after the start"),
 ]
 

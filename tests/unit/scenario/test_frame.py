@@ -34,6 +34,9 @@ SHAPE = [
     "null-verb",
     "name-with-spaces",
     "object-without-kind",
+    "error-as-list",
+    "unknown-helm-action",
+    "restart-without-workload",
 ]
 
 

@@ -239,6 +239,67 @@ def test_a_load_that_met_failures_shows_some(stage, memory_mesh):
     )
 
 
+def test_a_connection_that_must_fail(stage):
+    """An expected error is waited for, and an answer or another error is told."""
+    args = {"to": "nobody", "port": 9080, "eventually": {"within": "1s"}}
+    assert do(stage, "request", **args, expect={"error": {"contains": "unknown"}}).detail.startswith(
+        "no answer"
+    )
+    with pytest.raises(Failed, match='error: expected "reset", found "name nobody is unknown"'):
+        do(stage, "request", **args, expect={"error": "reset"})
+    with pytest.raises(Failed, match='error: expected "reset", found an answer of status 200'):
+        do(stage, "request", **{**args, "to": "details"}, expect={"error": "reset"})
+
+
+def test_restart_replaces_pods(stage, memory_mesh):
+    """A workload gets new pods, and the name of one can be used later."""
+    done = do(stage, "restart", workload="details")
+    assert memory_mesh.pods["details"] == 2
+    assert done.value == {"generation": 2, "pod": "details-2"}
+    assert set(done.value) == verbs.TABLE["restart"].outputs
+
+
+def test_a_restart_need_not_be_waited_for(stage, memory_mesh):
+    """Without waiting the roll-over goes on behind the steps that follow."""
+    done = do(stage, "restart", workload="details", wait=False, timeout="1s")
+    assert (memory_mesh.pods["details"], done.value) == (2, {"generation": 2})
+
+
+def test_a_restart_that_takes_too_long_is_refused(stage):
+    """Its time limit reaches the mesh, stretched by the run's patience."""
+    with pytest.raises(Refused, match="not ready within 2 s"):
+        do(stage, "restart", workload="details", timeout="2s")
+    stage.patience = 10
+    do(stage, "restart", workload="details", timeout="2s")
+
+
+def test_a_release_is_upgraded_and_rolled_back(stage, memory_mesh):
+    """A rollback goes to what the release was before the scenario, over several upgrades."""
+    do(stage, "helm", action="upgrade", values={"replicas": 3})
+    done = do(stage, "helm", action="upgrade", values={"image": "new"})
+    assert memory_mesh.revisions[-1] == {"replicas": 3, "image": "new"}
+    assert done.value == {"revision": 3, "status": "deployed"}
+    assert set(done.value) == verbs.TABLE["helm"].outputs
+    do(stage, "helm", action="rollback")
+    assert memory_mesh.revisions[-1] == {"replicas": 2}
+
+
+def test_an_upgraded_release_is_as_before_when_the_scenario_is_over(stage, memory_mesh):
+    """However many upgrades there were, one clean-up has the release back."""
+    do(stage, "helm", action="upgrade", values={"replicas": 3})
+    do(stage, "helm", action="upgrade", values={"replicas": 4})
+    assert [task.what for task in stage.clean_ups] == ["helm rollback to revision 1"]
+    stage.clean_ups.pop().undo()
+    assert memory_mesh.revisions[-1] == {"replicas": 2}
+
+
+def test_a_rollback_needs_an_upgrade_before_it(stage, memory_mesh):
+    """A scenario does not touch revisions that others made."""
+    with pytest.raises(Failed, match="must have upgraded before"):
+        do(stage, "helm", action="rollback")
+    assert len(memory_mesh.revisions) == 1
+
+
 @pytest.mark.parametrize("name", list(verbs.TABLE))
 def test_each_verb_explains_itself(name):
     """Its arguments have a docstring that begins with what it does, which schema and help show."""
