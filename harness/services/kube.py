@@ -6,32 +6,39 @@ server thinks of a manifest is what the scenario sees. Plural names come from di
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx2
 
 from harness.mesh import Broken, ObjectRef, Refused
-from harness.services.pki import Pair
 
 MANAGER: Final = "harness"
 
-_TIMEOUT_SECONDS: Final = 30.0
 _GONE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.02
 _SETTLE_SECONDS: Final = 15.0
 _NOT_YET: Final = frozenset(
     {429, 503}
 )  # a young API server installs paths and storages while it already answers
+_AS_MANAGER: Final = {"fieldManager": MANAGER}
 _APPLY: Final = {"content-type": "application/apply-patch+yaml"}
 _MERGE: Final = {"content-type": "application/merge-patch+json"}
 _TOKEN_SECONDS: Final = 30 * 24 * 3600  # as long as the certificates: a mesh and its keys end before
 
 Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer of the API server, or of what stands behind it; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 def ref(manifest: Object) -> ObjectRef:
@@ -42,15 +49,13 @@ def ref(manifest: Object) -> ObjectRef:
 
 
 class Api:
-    """An API server, as one user. Methods may be called from any thread.
+    """An API server, as one user (``harness.services.login``). Methods may be called from any thread.
 
     Raises (all methods): Refused with the server's own words, Broken where it does not answer.
     """
 
-    def __init__(self, url: str, ca: Path, client: Pair) -> None:
-        context = ssl.create_default_context(cafile=str(ca))
-        context.load_cert_chain(client.certificate, client.key)
-        self._http = httpx2.Client(base_url=url, verify=context, timeout=_TIMEOUT_SECONDS, trust_env=False)
+    def __init__(self, http: httpx2.Client) -> None:
+        self._http = http
         self._kinds: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def close(self) -> None:
@@ -66,24 +71,26 @@ class Api:
 
     def apply(self, manifest: Object) -> Object:
         """Create or change an object by server-side apply; returns it as stored."""
-        query = {"fieldManager": MANAGER, "force": "true"}
-        return self._json("PATCH", self.path(ref(manifest)), query, _APPLY, manifest)
+        query = {**_AS_MANAGER, "force": "true"}
+        return self._json("PATCH", self.path(ref(manifest)), params=query, headers=_APPLY, json=manifest)
 
     def patch_status(self, target: ObjectRef, status: Object) -> Object:
         """Merge into an object's status."""
         path = self.path(target) + "/status"
-        return self._json("PATCH", path, {"fieldManager": MANAGER}, _MERGE, {"status": status})
+        return self._json("PATCH", path, params=_AS_MANAGER, headers=_MERGE, json={"status": status})
 
     def get(self, target: ObjectRef) -> Object | None:
         """Read an object; None where there is none."""
         response = self._send("GET", self.path(target))
         return None if response.status_code == 404 else _checked(response)
 
-    def list(self, api_version: str, kind: str, labels: str = "") -> list[Object]:
-        """All objects of a kind in all namespaces, by an optional label selector."""
+    def list(self, api_version: str, kind: str, labels: str = "", namespace: str = "") -> list[Object]:
+        """All objects of a kind, by an optional label selector, in one namespace or in all."""
         plural, _namespaced = self._resource(api_version, kind)
         query = {"labelSelector": labels} if labels else {}
-        items: list[Object] = self._json("GET", f"{_root(api_version)}/{plural}", query)["items"]
+        within = f"/namespaces/{quote(namespace)}" if namespace else ""
+        answer = self._json("GET", f"{_root(api_version)}{within}/{plural}", params=query)
+        items: list[Object] = answer["items"]
         return items
 
     def serves(self, api_version: str, kind: str) -> bool:
@@ -116,8 +123,20 @@ class Api:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         spec = {"audiences": [audience] if audience else [], "expirationSeconds": _TOKEN_SECONDS}
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        token: str = self._json("POST", path, body=request)["status"]["token"]
+        token: str = self._json("POST", path, json=request)["status"]["token"]
         return token
+
+    def patch(self, target: ObjectRef, change: Object) -> Object:
+        """Merge into an object that is there (JSON Merge Patch); returns it as stored."""
+        return self._json("PATCH", self.path(target), params=_AS_MANAGER, headers=_MERGE, json=change)
+
+    def ask(self, method: str, path: str, body: Object | None = None, timeout: float = 30.0) -> Answer:
+        """What the server answers at any path: logs, its own health, what it lets through to a Service.
+
+        ``timeout`` is in seconds. Only Broken is raised: whatever the answer is, it is returned.
+        """
+        response = self._send(method, path, json=body, timeout=timeout)
+        return Answer(response.status_code, dict(response.headers), response.content)
 
     def path(self, target: ObjectRef) -> str:
         """The path of an object."""
@@ -137,28 +156,15 @@ class Api:
             raise Refused(f"{api_version} {kind}: must be a kind that the API server knows, it does not")
         return self._kinds[key]
 
-    def _json(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: Object | None = None,
-    ) -> dict[str, Any]:
-        return _checked(self._send(method, path, query, headers, body))
+    def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        return _checked(self._send(method, path, **more))
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: Object | None = None,
-    ) -> httpx2.Response:
+    def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """Send what ``more`` says (arguments of httpx2.Client.request) until the server has settled."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
             try:
-                response = self._http.request(method, path, params=query, headers=headers, json=body)
+                response = self._http.request(method, path, **more)
             except httpx2.HTTPError as error:
                 told = f"{type(error).__name__}: {error}"
                 raise Broken(f"kube-apiserver: must answer {method} {path}, {told}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.meshes.local import topology
-from harness.services import etcd, kube_apiserver, kube_controller_manager, kubeconfig
+from harness.services import etcd, kube_apiserver, kube_controller_manager, kubeconfig, login
 from harness.services.kube import Api
 from harness.services.pki import Authority, Pair
 from harness.services.process import Process
@@ -64,7 +64,7 @@ def start(toolchain: Toolchain, folder: Path, who: Callable[[], Identity], keep:
         bind="0.0.0.0",
     )
     apiserver = keep(kube_apiserver.start(server, who().authority))
-    api = Api(server.url, who().authority.ca, who().admin)
+    api = Api(login.with_certificate(server.url, who().authority.ca, who().admin))
     apiserver.wait("must answer a list of namespaces", api.answers, START_SECONDS)
     return ControlPlane(api, etcd_process, apiserver)
 

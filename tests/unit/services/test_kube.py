@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.mesh import Broken, ObjectRef, Refused
-from harness.services import kube, kubeconfig
+from harness.services import kube, kubeconfig, login
 from harness.services.kube import Api
 from harness.services.pki import Authority
 
@@ -65,7 +65,7 @@ class Server:
         self.http.daemon_threads = True
         self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
         self.url = f"https://127.0.0.1:{self.http.server_port}"
-        self.api = Api(self.url, authority.ca, authority.client("admin"))
+        self.api = Api(login.with_certificate(self.url, authority.ca, authority.client("admin")))
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ def test_an_object_that_a_finalizer_holds_is_told(server: Server) -> None:
 def test_a_server_that_is_not_there_is_broken(tmp_path: Path) -> None:
     """No answer at all is Broken, and ``answers`` says so without raising."""
     authority = Authority(tmp_path)
-    api = Api("https://127.0.0.1:1", authority.ca, authority.client("admin"))
+    api = Api(login.with_certificate("https://127.0.0.1:1", authority.ca, authority.client("admin")))
     assert not api.answers()
     with pytest.raises(Broken, match=r"kube-apiserver: must answer GET /apis/example\.com/v1"):
         api.get(kube.ref(WIDGET))
