@@ -2,7 +2,11 @@
 
 wasmer's account has no rights at all: it only shows its token to controllers. The controller may read Secrets
 by name, not list them. Labels are the recommended ones (app.kubernetes.io/...); ``app`` is what the Services
-select by.
+select by. The chart (charts/wasmer) has the same objects as templates; a test compares the two.
+
+Sidecars have Service ``wasmer``, whatever the mesh's defaults for the visibility of Services are. The other two
+are for the programs themselves: without a cluster address, so that their name stands for every replica's, and
+not exported, so that no sidecar is configured for them.
 """
 
 from __future__ import annotations
@@ -29,6 +33,19 @@ CONTROLLER_RIGHTS: Final = (
     ("", ["events"], ["create", "patch"]),
 )
 
+# The same for the namespace of the installation: the Lease that says which replica writes. A creation has no name.
+LEASE_RIGHTS: Final[tuple[dict[str, list[str]], ...]] = (
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+    {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "resourceNames": [names.CONTROLLER],
+        "verbs": ["get", "update"],
+    },
+)
+
+_EXPORT_TO: Final = "networking.istio.io/exportTo"
+
 PARTS: Final = ("crd", "accounts", "rbac", "services")
 
 
@@ -54,15 +71,21 @@ def _accounts(install: Install) -> list[_Object]:
 
 
 def _rbac(install: Install) -> list[_Object]:
-    name = names.CONTROLLER
     rules = [
         {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
         for group, resources, verbs in CONTROLLER_RIGHTS
     ]
-    group = "rbac.authorization.k8s.io"
-    role = _meta(f"{group}/v1", "ClusterRole", name) | {"rules": rules}
-    binding = _meta(f"{group}/v1", "ClusterRoleBinding", name) | {
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+    in_namespace = [{key: list(value) for key, value in rule.items()} for rule in LEASE_RIGHTS]
+    return [*_right("ClusterRole", rules, install), *_right("Role", in_namespace, install)]
+
+
+def _right(kind: str, rules: list[_Object], install: Install) -> list[_Object]:
+    """A role of the controller and its binding."""
+    name, group = names.CONTROLLER, "rbac.authorization.k8s.io"
+    namespace = install.namespace if kind == "Role" else ""
+    role = _meta(f"{group}/v1", kind, name, namespace) | {"rules": rules}
+    binding = _meta(f"{group}/v1", f"{kind}Binding", name, namespace) | {
+        "roleRef": {"apiGroup": group, "kind": kind, "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": install.namespace}],
     }
     return [role, binding]
@@ -70,17 +93,25 @@ def _rbac(install: Install) -> list[_Object]:
 
 def _services(install: Install) -> list[_Object]:
     return [
-        _service(names.WASMER, serving.WASMER_PORT, install),
-        _service(names.CONTROLLER, serving.CONTROLLER_PORT, install),
+        _service(names.WASMER, names.WASMER, serving.WASMER_PORT, install),
+        _all_of(names.WASMER_PEERS, names.WASMER, serving.WASMER_PORT, install),
+        _all_of(names.CONTROLLER, names.CONTROLLER, serving.CONTROLLER_PORT, install),
     ]
 
 
-def _service(name: str, port: int, install: Install) -> _Object:
+def _all_of(name: str, program: str, port: int, install: Install) -> _Object:
+    """A Service whose name stands for the addresses of all replicas."""
+    service = _service(name, program, port, install)
+    service["metadata"]["annotations"] = {_EXPORT_TO: "."}
+    return service | {"spec": {"clusterIP": "None", **service["spec"]}}
+
+
+def _service(name: str, program: str, port: int, install: Install) -> _Object:
     # The port's name tells istiod that it carries HTTP.
     ports = [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}]
-    return _meta("v1", "Service", name, install.namespace) | {
-        "spec": {"selector": {"app": name}, "ports": ports}
-    }
+    service = _meta("v1", "Service", program, install.namespace)
+    service["metadata"] |= {"name": name, "annotations": {_EXPORT_TO: "*"}}
+    return service | {"spec": {"selector": {"app": program}, "ports": ports}}
 
 
 def _meta(api_version: str, kind: str, name: str, namespace: str = "") -> _Object:

@@ -24,6 +24,8 @@ OURS: Final = {MANAGED_BY: MANAGER}
 """Labels of every EnvoyFilter that we wrote; one of the same name without them is somebody else's."""
 
 WASMER: Final = "wasmer"
+WASMER_PEERS: Final = "wasmer-peers"
+"""The Service whose name stands for the addresses of all wasmers."""
 CONTROLLER: Final = "autowasm-controller"
 
 

@@ -21,7 +21,7 @@ def test_parts_make_the_whole():
 
 def test_namespaces():
     """What is namespaced is in the namespace of the installation."""
-    for kind in ("ServiceAccount", "Service"):
+    for kind in ("ServiceAccount", "Service", "Role", "RoleBinding"):
         assert {item["metadata"]["namespace"] for item in _all(kind).values()} == {NAMESPACE}
 
 
@@ -30,7 +30,21 @@ def test_services():
     ports = {name: item["spec"]["ports"] for name, item in _all("Service").items()}
     assert {name: [(port["name"], port["port"]) for port in found] for name, found in ports.items()} == {
         "wasmer": [("http", 8081)],
+        "wasmer-peers": [("http", 8081)],
         "autowasm-controller": [("http", 8082)],
+    }
+
+
+def test_who_sees_a_service():
+    """Every sidecar has Service wasmer; the names that stand for all replicas are no sidecar's business."""
+    found = {
+        name: (item["spec"].get("clusterIP"), item["metadata"]["annotations"]["networking.istio.io/exportTo"])
+        for name, item in _all("Service").items()
+    }
+    assert found == {
+        "wasmer": (None, "*"),
+        "wasmer-peers": ("None", "."),
+        "autowasm-controller": ("None", "."),
     }
 
 
@@ -51,9 +65,21 @@ def test_controller_rights():
     }
 
 
-def test_only_the_controller_has_rights():
-    """The one binding names the controller's account; wasmer's is bound to nothing."""
-    (binding,) = _all("ClusterRoleBinding").values()
+def test_lease_rights():
+    """Beside that, and in its own namespace only, the controller may make a Lease and change its own one."""
+    (role,) = _all("Role").values()
+    assert role["metadata"]["namespace"] == NAMESPACE
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
+        (["create"], None),
+        (["get", "update"], ["autowasm-controller"]),
+    ]
+    assert {name for rule in role["rules"] for name in rule["resources"]} == {"leases"}
+
+
+@pytest.mark.parametrize("kind", ["ClusterRoleBinding", "RoleBinding"])
+def test_only_the_controller_has_rights(kind):
+    """The bindings name the controller's account; wasmer's is bound to nothing."""
+    (binding,) = _all(kind).values()
     assert binding["subjects"] == [
         {"kind": "ServiceAccount", "name": "autowasm-controller", "namespace": NAMESPACE}
     ]

@@ -1,0 +1,108 @@
+{{- /* What several templates share. Names of objects are fixed: sidecars look for Service wasmer. */}}
+
+{{- /* Where everything goes. helm install without -n means default, in which nobody wants it. */}}
+{{- define "wasmer.namespace" -}}
+{{- if .Values.namespace }}{{ .Values.namespace }}
+{{- else if eq .Release.Namespace "default" }}istio-system
+{{- else }}{{ .Release.Namespace }}
+{{- end }}
+{{- end }}
+
+{{- /* Labels of an object. Argument: the name of its program. */}}
+{{- define "wasmer.labels" -}}
+app: {{ . }}
+app.kubernetes.io/name: {{ . }}
+app.kubernetes.io/component: {{ trimPrefix "autowasm-" . }}
+app.kubernetes.io/part-of: autowasm
+{{- end }}
+
+{{- define "wasmer.image" -}}
+{{- $image := .Values.image -}}
+{{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .Chart.AppVersion $image.tag }}{{ end }}
+{{- end }}
+
+{{- /* One installation a cluster: a second one would fight over Service wasmer. */}}
+{{- define "wasmer.alone" -}}
+{{- $found := lookup "rbac.authorization.k8s.io/v1" "ClusterRole" "" "autowasm-controller" }}
+{{- if $found }}
+  {{- $notes := default dict $found.metadata.annotations }}
+  {{- $name := get $notes "meta.helm.sh/release-name" }}
+  {{- $namespace := get $notes "meta.helm.sh/release-namespace" }}
+  {{- if not $name }}
+    {{- fail "AutoWasm is in this cluster already, installed without Helm: delete what `autowasm manifests` prints, but for the CRD, then install the chart" }}
+  {{- else if or (ne $name .Release.Name) (ne $namespace .Release.Namespace) }}
+    {{- fail (printf "AutoWasm is in this cluster already, as release %s in namespace %s, and a cluster has one: upgrade that one (helm upgrade %s ... -n %s) or uninstall it" $name $namespace $name $namespace) }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Pod fields that both Deployments share. Argument: a dict of root, name and values. */}}
+{{- define "wasmer.pod" -}}
+{{- $root := .root -}}
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+# Transfers that are under way at the end may take 25 s, after the pod left its Services.
+terminationGracePeriodSeconds: 30
+securityContext:
+  runAsNonRoot: true
+  {{- with $root.Values.runAsUser }}
+  runAsUser: {{ int64 . }}
+  runAsGroup: {{ int64 . }}
+  fsGroup: {{ int64 . }}
+  {{- end }}
+  seccompProfile:
+    type: RuntimeDefault
+affinity:
+{{- if .values.affinity }}
+  {{- toYaml .values.affinity | nindent 2 }}
+{{- else }}
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              app: {{ .name }}
+{{- end }}
+{{- end }}
+
+{{- /* Container fields that both share. */}}
+{{- define "wasmer.container" -}}
+image: {{ include "wasmer.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+env:
+  - name: PYTHONDONTWRITEBYTECODE
+    value: "1"
+startupProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 5
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 2
+  timeoutSeconds: 2
+# A pod that ends goes on answering until everybody knows that it left its Services.
+lifecycle:
+  preStop:
+    sleep: {seconds: 4}
+{{- end }}
