@@ -48,10 +48,17 @@ class _Name(click.ParamType[str]):
 
 @click.command()
 @click.argument("names", type=_Name(), nargs=-1, metavar="[PROGRAM]...")
+@click.option(
+    "--mesh",
+    type=click.Choice(["local", "kind", "all"]),
+    default="local",
+    show_default=True,
+    help="Whose programs, where none is named.",
+)
 @click.option("--list", "only_list", is_flag=True, help="Build nothing: say what is there.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(names: Sequence[str], only_list: bool, output: str) -> None:
-    """See that the programs of a mesh are there: all, or those named. Missing ones are built, once.
+def command(names: Sequence[str], mesh: str, only_list: bool, output: str) -> None:
+    """See that the programs of a mesh are there: those of --mesh, or those named. Missing ones are built, once.
 
     HARNESS_TOOLCHAIN names a folder with programs that are used instead of built ones, by their file names.
 
@@ -59,14 +66,15 @@ def command(names: Sequence[str], only_list: bool, output: str) -> None:
     Examples:
       harness toolchain
       harness toolchain etcd kube-apiserver
+      harness toolchain --mesh kind --list
       harness toolchain --list --output json
 
     Exit codes: 0 done, 2 bad input, 3 something is missing and cannot be had, 130 interrupted.
     """
+    from harness.toolchain import programs
     from harness.toolchain.lacking import Lacking
-    from harness.toolchain.programs import TABLE
 
-    wanted = names or tuple(TABLE)
+    wanted = names or {"local": programs.LOCAL, "kind": programs.KIND}.get(mesh, tuple(programs.TABLE))
     try:
         rows = _listed(wanted) if only_list else _ensured(wanted)
     except Lacking as lacking:
@@ -101,11 +109,11 @@ def _listed(names: Sequence[str]) -> list[dict[str, Any]]:
 def _row(name: str, found: binaries.Located | None) -> dict[str, Any]:
     """``seconds`` is what the build took just now, or took last time; null where that is not known."""
     from harness.toolchain import history
-    from harness.toolchain.programs import TABLE, GoProgram
+    from harness.toolchain.programs import TABLE, WheelProgram
 
     program = TABLE[name]
     if found is None:
-        version = program.version if isinstance(program, GoProgram) else None
+        version = None if isinstance(program, WheelProgram) else program.version
         row = {"program": name, "version": version, "from": "to be built", "seconds": history.seconds(name)}
         return dict.fromkeys(_COLUMNS) | row
     return {

@@ -13,7 +13,7 @@ from typing import Final
 
 from harness.doctor import machine, namespaces, network, programs
 from harness.doctor.finding import Availability, Examination, Finding
-from harness.toolchain.programs import TABLE
+from harness.toolchain.programs import LOCAL
 
 __all__ = ["Availability", "Examination", "Finding", "conclude", "examine", "local_refusal"]
 
@@ -30,7 +30,7 @@ _NOT_YET: Final = "this version of the harness does not run it"
 _KINDS: Final = {
     "sim": _Kind(("python", "packages", "wasmtime")),
     "local": _Kind(
-        ("python", "packages", "wasmtime", "namespaces", "network", "disk", "memory", "go", *TABLE),
+        ("python", "packages", "wasmtime", "namespaces", "network", "disk", "memory", "go", *LOCAL),
     ),
     "kind": _Kind(("container engine", "kubectl"), _NOT_YET),
     "existing": _Kind(("kubectl",), _NOT_YET),

@@ -6,20 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harness.doctor import namespaces
 from harness.doctor.finding import Finding
-from harness.toolchain import binaries, golang, history
+from harness.toolchain import binaries, golang, history, pypi
 from harness.toolchain.lacking import Lacking
-from harness.toolchain.programs import GO_WHEEL, TABLE, GoProgram, Program
+from harness.toolchain.programs import GO_WHEEL, LOCAL, TABLE, GoProgram, Program
 
 
 def examine() -> list[Finding]:
     """One finding a program, each that is there having been started, and one about all."""
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(_program, TABLE.values()))
+        return list(pool.map(_program, (TABLE[name] for name in LOCAL)))
 
 
 def missing() -> list[GoProgram]:
     """The programs that a run would have to build."""
-    return [program for program in TABLE.values() if isinstance(program, GoProgram) and _absent(program)]
+    return [row for row in map(TABLE.__getitem__, LOCAL) if isinstance(row, GoProgram) and _absent(row)]
 
 
 def _absent(program: Program) -> bool:
@@ -60,7 +60,7 @@ def go(needed: bool) -> Finding:
         return Finding("go", True, str(found))
     if not needed:
         return Finding("go", True, "none, and none is needed: every program is there")
-    way = golang.installer()
+    way = pypi.installer()
     wheel = "==".join(GO_WHEEL)
     if way:
         return Finding(

@@ -1,6 +1,7 @@
 """The programs of a mesh, whatever their origin: those the user points to, built ones, those of wheels.
 
-A warm ``ensure`` looks at one file a program: no process, no lock, nothing is hashed but the pins.
+A warm ``ensure`` looks at one file a program: no lock, nothing is hashed but the pins, and no process but for the
+version of a helm of the user's.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ from pathlib import Path
 from typing import Final, Literal
 
 from harness import events
-from harness.toolchain import build, sources, wheels
+from harness.toolchain import build, nested, sources, wheels
 from harness.toolchain.lacking import Lacking
-from harness.toolchain.programs import ISTIO_FILES, TABLE, GoProgram, Program
+from harness.toolchain.programs import ISTIO_FILES, TABLE, GoProgram, NestedProgram, Program, WheelProgram
 
-Origin = Literal["prebuilt", "cached", "built", "wheel"]
+Origin = Literal["prebuilt", "cached", "built", "wheel", "path"]
 PREBUILT: Final = "HARNESS_TOOLCHAIN"
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A program that is there. ``seconds`` is how long its build took just now, None where there was none."""
+    """A program that is there. ``seconds`` is how long its build took just now, None where there was none.
+
+    ``told`` is the version that a program of the user's PATH says it has.
+    """
 
     name: str
     path: Path
     origin: Origin
     seconds: float | None = None
+    told: str = ""
 
     @property
     def version(self) -> str:
@@ -39,7 +44,9 @@ class Located:
             status = self.path.stat()
             mark = hashlib.sha256(f"{self.path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()
             return f"prebuilt-{mark[:8]}"
-        return program.version if isinstance(program, GoProgram) else wheels.version(program)
+        if self.origin == "path":
+            return self.told
+        return wheels.version(program) if isinstance(program, WheelProgram) else program.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ class Toolchain:
         """A file of the pinned Istio module, by its path in there (see ISTIO_FILES). Raises Lacking."""
         return istio_source(relpath, self.emit)
 
+    def istio_folder(self, relpath: str) -> Path:
+        """A folder of the pinned Istio module, by its path in there (see ISTIO_CHARTS). Raises Lacking."""
+        return istio_folder(relpath, self.emit)
+
 
 def istio_source(relpath: str, emit: events.Emit) -> Path:
     """A file of the Istio module: prebuilt folder's ``istio/<relpath>``, or the cache's. Raises Lacking."""
@@ -68,6 +79,14 @@ def istio_source(relpath: str, emit: events.Emit) -> Path:
     if given and (given / "istio" / relpath).is_file():
         return given / "istio" / relpath
     return sources.ensure(relpath, emit)
+
+
+def istio_folder(relpath: str, emit: events.Emit) -> Path:
+    """A folder of the Istio module: prebuilt folder's ``istio/<relpath>``, or the cache's. Raises Lacking."""
+    given = prebuilt_folder()
+    if given and (given / "istio" / relpath).is_dir():
+        return given / "istio" / relpath
+    return sources.ensure_folder(relpath, emit)
 
 
 def ensure(names: Sequence[str], emit: events.Emit) -> Toolchain:
@@ -99,18 +118,36 @@ def locate(program: Program) -> Located | None:
     given = prebuilt_folder()
     if given and (given / program.name).exists():
         return Located(program.name, _executable(given / program.name), "prebuilt")
-    if not isinstance(program, GoProgram):
+    if isinstance(program, WheelProgram):
         return Located(program.name, wheels.path(program), "wheel")
-    kept = build.place(program)
+    if isinstance(program, NestedProgram) and (own := nested.users_own(program)):
+        return Located(program.name, own[0], "path", told=own[1])
+    kept = place(program)
     return Located(program.name, kept, "cached") if kept.is_file() else None
+
+
+def place(program: GoProgram | NestedProgram) -> Path:
+    """Where a built or unpacked program is, or will be."""
+    return build.place(program) if isinstance(program, GoProgram) else nested.place(program)
+
+
+def identity(name: str) -> str:
+    """A word that changes when what would be run does; nothing is built or started for it. Raises Lacking."""
+    program = known(name)
+    given = prebuilt_folder()
+    if given and (given / name).exists():
+        return Located(name, _executable(given / name), "prebuilt").version
+    if isinstance(program, GoProgram):
+        return build.key(program)
+    return wheels.version(program) if isinstance(program, WheelProgram) else program.release
 
 
 def _ensure(program: Program, emit: events.Emit) -> Located:
     if found := locate(program):
         return found
-    assert isinstance(program, GoProgram)  # locate finds those of wheels, or raises
-    seconds = build.ensure(program, emit)
-    return Located(program.name, build.place(program), "built" if seconds is not None else "cached", seconds)
+    assert not isinstance(program, WheelProgram)  # locate finds those of wheels, or raises
+    seconds = build.ensure(program, emit) if isinstance(program, GoProgram) else nested.ensure(program, emit)
+    return Located(program.name, place(program), "built" if seconds is not None else "cached", seconds)
 
 
 def prebuilt_folder() -> Path | None:

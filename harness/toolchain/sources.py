@@ -1,9 +1,11 @@
-"""Files of the Istio module that a mesh needs: fetched by `go`, then kept by the module's version."""
+"""Files and folders of the Istio module that a mesh needs: fetched by `go`, then kept by the module's version."""
 
 from __future__ import annotations
 
 import functools
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +44,22 @@ def ensure(relpath: str, emit: events.Emit) -> Path:
             f"istio: {relpath} must be in {ISTIO_MODULE} {istio_version()}: {error.strerror}"
         ) from error
     cache.write(kept, data, mode=0o644)
+    return kept
+
+
+def ensure_folder(relpath: str, emit: events.Emit) -> Path:
+    """The path of a folder of the module, copied whole or not at all. Raises Lacking."""
+    kept = place(relpath + ".folder")  # beside files of the folder that are kept alone
+    if kept.is_dir():
+        return kept
+    source = _folder(emit) / relpath
+    if not source.is_dir():
+        raise Lacking(f"istio: {relpath} must be a folder of {ISTIO_MODULE} {istio_version()}: it is none")
+    with cache.locked(kept, what=f"keeps {relpath}"), cache.scratch(kept) as scratch, cache.writing():
+        if not kept.is_dir():
+            shutil.copytree(source, scratch / "tree", copy_function=shutil.copyfile)
+            os.sync()
+            (scratch / "tree").rename(kept)
     return kept
 
 

@@ -11,11 +11,11 @@ from harness import doctor
 from harness.cli import main
 from harness.doctor import machine, namespaces, network, programs
 from harness.doctor.finding import Examination, Finding
-from harness.toolchain.programs import TABLE
+from harness.toolchain.programs import LOCAL
 
 GOOD = [
     Finding(what, ok=True, detail="seen")
-    for what in ("python", "packages", "wasmtime", "namespaces", "network", "disk", "memory", "go", *TABLE)
+    for what in ("python", "packages", "wasmtime", "namespaces", "network", "disk", "memory", "go", *LOCAL)
 ]
 
 
@@ -24,7 +24,7 @@ def prebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a program for every name, each of which runs, and an empty cache folder."""
     folder = tmp_path / "prebuilt"
     folder.mkdir()
-    for name in TABLE:
+    for name in LOCAL:
         (folder / name).write_text("#!/bin/sh\necho version 1\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("HARNESS_TOOLCHAIN", str(folder))
@@ -141,7 +141,7 @@ def test_the_command_answers_in_json(prebuilt: Path) -> None:
     assert done.exit_code == 3
     assert set(said["meshes"]) == {"sim", "local", "kind", "existing"}
     assert "etcd: " in said["meshes"]["local"]["why"]
-    assert {"python", "go", "namespaces", "network", *TABLE} <= {each["what"] for each in said["findings"]}
+    assert {"python", "go", "namespaces", "network", *LOCAL} <= {each["what"] for each in said["findings"]}
 
 
 def test_the_command_answers_in_words(prebuilt: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.toolchain import golang
+from harness.toolchain import golang, pypi
 
 
 def program(path: Path, script: str) -> Path:
@@ -73,9 +73,9 @@ def test_a_build_is_the_same_in_every_shell(go, monkeypatch: pytest.MonkeyPatch)
 
 def test_pip_installs_a_wheel_where_there_is_one(tmp_path: Path) -> None:
     """The installer that is named is the one that would be used."""
-    first = next(golang.installers(tmp_path), [])
+    first = next(pypi.installers(tmp_path), [])
     names = {"pip": [sys.executable, "-m", "pip", "install"]}
-    if golang.installer() in names:
-        assert first == names[golang.installer()]
+    if pypi.installer() in names:
+        assert first == names[pypi.installer()]
     else:
-        assert bool(first) == bool(golang.installer())
+        assert bool(first) == bool(pypi.installer())

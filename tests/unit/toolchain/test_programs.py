@@ -1,4 +1,4 @@
-"""The table of programs against the wrapper module that they are built from."""
+"""The table of programs against the wrapper modules that they are built from."""
 
 import re
 
@@ -18,19 +18,33 @@ BUILT = [program for program in TABLE.values() if isinstance(program, GoProgram)
         ("kube-apiserver", "k8s.io/kubernetes"),
         ("kube-controller-manager", "k8s.io/kubernetes"),
         ("registry", "github.com/distribution/distribution/v3"),
+        ("kubeadm", "k8s.io/kubernetes"),
+        ("kubelet", "k8s.io/kubernetes"),
+        ("kube-proxy", "k8s.io/kubernetes"),
+        ("kube-scheduler", "k8s.io/kubernetes"),
+        ("coredns", "github.com/coredns/coredns"),
+        ("kind", "sigs.k8s.io/kind"),
     ],
 )
 def test_a_row_calls_itself_what_go_mod_pins(name: str, module: str) -> None:
     """A program's version is the version of its module in go.mod."""
     program = TABLE[name]
     assert isinstance(program, GoProgram)
-    assert f"{module} v{program.version}\n" in GO_MOD
+    assert f"{module} v{program.version}\n" in (golang.MODULE / program.module / "go.mod").read_text()
 
 
-def test_every_built_program_is_kept_in_the_module() -> None:
+@pytest.mark.parametrize("module", sorted({program.module for program in BUILT} - {"pause"}))
+def test_every_built_program_is_kept_in_its_module(module: str) -> None:
     """tools.go imports exactly the packages of the table, so that go.mod keeps what they need."""
-    imported = re.findall(r'^\t_ "(.+)"$', (golang.MODULE / "tools.go").read_text(), re.MULTILINE)
-    assert sorted(imported) == sorted(program.package for program in BUILT)
+    tools = (golang.MODULE / module / "tools.go").read_text()
+    imported = re.findall(r'^(?:\t|import )_ "(.+)"$', tools, re.MULTILINE)
+    assert sorted(imported) == sorted(program.package for program in BUILT if program.module == module)
+
+
+def test_a_cluster_runs_one_version_of_kubernetes() -> None:
+    """The node's programs are of the version that the control plane is, though another module pins them."""
+    versions = {row.version for row in BUILT if row.package.startswith("k8s.io/kubernetes/")}
+    assert len(versions) == 1
 
 
 def test_stamps_say_the_version_of_the_row() -> None:
@@ -44,7 +58,8 @@ def test_stamps_say_the_version_of_the_row() -> None:
 def test_the_floor_is_the_go_line() -> None:
     """The oldest Go that is accepted is the one that go.mod asks for."""
     major, minor = programs.GO_FLOOR
-    assert f"\ngo {major}.{minor}.0\n" in GO_MOD
+    for module in {program.module for program in BUILT}:
+        assert f"\ngo {major}.{minor}.0\n" in (golang.MODULE / module / "go.mod").read_text()
 
 
 def test_the_istio_version_is_read_from_go_mod() -> None:
