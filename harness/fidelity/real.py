@@ -29,6 +29,7 @@ _BUSY: Final = (
     rf"^http\.{bootstrap.PREFIX}\.downstream_cx_active$|^cluster\..*\.upstream_rq(_pending)?_active$"
 )
 _READ: Final = f"http.{bootstrap.PREFIX}.downstream_cx_rx_bytes_total"
+_STREAMS: Final = rf"^http\.{bootstrap.PREFIX}\.downstream_rq_active$"
 
 
 def run(module: bytes, script: Mapping[str, Any], program: Path) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class _Run:
     def _result(self, address: tuple[str, int], request: Mapping[str, Any]) -> dict[str, Any]:
         time.sleep(float(request.get("sleep_ms_before") or 0) / 1000)
         limit = self._script.get("client_timeout_ms") or CLIENT_TIMEOUT_MS
-        reply = client.send(address, request, float(limit) / 1000, self._bytes_taken)
+        reply = client.send(address, request, float(limit) / 1000, self._bytes_taken, self._answered)
         self._wait_quiet()
         return {
             "name": request.get("name", ""),
@@ -102,6 +103,9 @@ class _Run:
         found = self._envoy.stats(self._watched)
         read = found.pop(_READ, 0)
         return read - 1 if any(found.values()) else read
+
+    def _answered(self) -> bool:
+        return not any(self._envoy.stats(_STREAMS).values())
 
     def _wait_quiet(self) -> None:
         end = time.monotonic() + _QUIET

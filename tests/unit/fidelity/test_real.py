@@ -122,6 +122,22 @@ def test_outcomes() -> None:
     assert answered(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab") == "reset"
 
 
+def test_client_of_a_head_stays() -> None:
+    """The client of a HEAD has its answer before the proxy may be done with it, and stays until then."""
+    asked: list[bool] = []
+
+    def over() -> bool:
+        asked.append(len(asked) == 3)
+        return asked[-1]
+
+    with upstream.Upstreams({"app": [{"body": ["x"]}]}) as upstreams:
+        address = ("127.0.0.1", upstreams.ports()["app"])
+        reply = client.send(address, {"method": "HEAD"}, 5, lambda: 1 << 30, over)
+        assert (reply.outcome, asked) == ("response", [False, False, False, True])
+        assert client.send(address, {}, 5, lambda: 1 << 30, over).outcome == "response"
+    assert len(asked) == 4
+
+
 def test_silence_is_a_timeout() -> None:
     """Nothing in time is a time-out."""
     with socket.create_server(("127.0.0.1", 0)) as server:
