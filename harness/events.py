@@ -81,7 +81,10 @@ class CleanupEnded:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioEnded:
-    """A scenario is over. ``reason`` says why it was skipped; ``artifacts`` is the folder written on failure."""
+    """A scenario is over. ``reason`` says why it was skipped; ``artifacts`` is the folder written on failure.
+
+    ``lacking`` are the capabilities that the mesh did not have, where that is why it was skipped.
+    """
 
     name: str
     file: str
@@ -89,6 +92,7 @@ class ScenarioEnded:
     seconds: float
     reason: str = ""
     artifacts: str = ""
+    lacking: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,8 @@ def _one(scenario: model.Scenario, mesh: Mesh, emit: events.Emit, options: Optio
     )
     if reason:
         tally.verdicts.append("skipped")
-        emit(events.ScenarioEnded(scenario.name, scenario.file, "skipped", 0.0, reason))
+        without = () if tally.stopped else tuple(lacking)
+        emit(events.ScenarioEnded(scenario.name, scenario.file, "skipped", 0.0, reason, lacking=without))
         return
     play = _Play(scenario, mesh, emit, options)
     play.run()

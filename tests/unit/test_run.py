@@ -133,6 +133,7 @@ def test_what_the_mesh_cannot_do_is_skipped_with_a_reason(memory_mesh, options):
     assert (
         seen.of(events.ScenarioEnded)[0].reason == "needs istio, private-registry, which memory does not have"
     )
+    assert seen.of(events.ScenarioEnded)[0].lacking == ("istio", "private-registry")
     assert seen.of(events.StepEnded) == []
 
 
@@ -141,6 +142,7 @@ def test_fail_fast_skips_the_rest(memory_mesh, options):
     fast = dataclasses.replace(options, fail_fast=True)
     seen, _ = go([scenario(SEES_OTHER, "a"), scenario(HELLO + SEES, "b")], memory_mesh, fast)
     assert seen.verdicts == [("a", "failed"), ("b", "skipped")]
+    assert seen.of(events.ScenarioEnded)[1].lacking == ()
 
 
 def test_a_refusal_ends_the_step_at_once(memory_mesh, options, clock):
