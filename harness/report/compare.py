@@ -57,7 +57,7 @@ class Row:
         verdicts = {one.verdict if one else "skipped" for one in able}
         if len(verdicts) > 1 or "skipped" in verdicts:
             return "different"
-        return "same" if len(able) in (0, len(self.outcomes)) else "unable"
+        return "same" if len(able) == len(self.outcomes) else "unable"
 
 
 @dataclass(slots=True)

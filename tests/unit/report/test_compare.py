@@ -138,8 +138,8 @@ def test_what_a_run_writes_can_be_read(ended, mesh):
     (run,) = compare.read(lines(ended, mesh), "x")
     assert [one.verdict for one in run.outcomes.values()] == [one.verdict for one in ended]
     for row in compare.rows([run, run]):
-        proved = row.outcomes[0].verdict != "skipped" or row.outcomes[0].unable
-        assert row.kind == ("same" if proved else "different")
+        unable, skipped = row.outcomes[0].unable, row.outcomes[0].verdict == "skipped"
+        assert row.kind == ("unable" if unable else "different" if skipped else "same")
     assert all(line.isprintable() for line in compare.as_text([run, run], compare.rows([run, run])))
 
 
