@@ -1,4 +1,4 @@
-"""Pushing as a user does: ``wasmc push``, logged in through a Docker configuration of its own."""
+"""Pushing as a user does: ``wasmc push``, logged in through a Docker configuration of its own, or the user's own."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _TIMEOUT_SECONDS: Final = 60
 _DIGEST: Final = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 
-def push(wish: PushWish) -> Pushed:
-    """Push a module.
+def push(wish: PushWish, *, own_login: bool = False) -> Pushed:
+    """Push a module; with ``own_login`` the user's login is used where the wish brings none.
 
     Raises:
         Refused: wasmc did not succeed, or its check refused the module; the message is what it said.
@@ -33,7 +33,8 @@ def push(wish: PushWish) -> Pushed:
         (folder / "config.json").write_text(json.dumps(_logins(wish)))
         command = process.python("autowasm.wasmc", "push", wish.reference, "--file", str(module))
         command += ["--force"] if wish.force else []
-        output = _run(command, {"DOCKER_CONFIG": name})
+        own = own_login and wish.credentials is None
+        output = _run(command, {} if own else {"DOCKER_CONFIG": name})
     found = _DIGEST.search(output)
     if found is None:
         raise Refused(f"wasmc push {wish.reference}: must print a digest, printed {output!r}")

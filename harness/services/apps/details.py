@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
+import signal
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,7 +64,9 @@ class _Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until told to end."""
+    # The first process of a container has no default action for signals.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     parser = argparse.ArgumentParser(description="Bookinfo's details.")
     parser.add_argument("--port", type=int, action="append", required=True)
     ports = parser.parse_args().port
