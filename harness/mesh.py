@@ -82,7 +82,7 @@ class LoadWish:
 class RestartWish:
     """Roll a workload over: new pods come, then the old ones go, as ``kubectl rollout restart`` has it.
 
-    Workloads are those of the scenarios, and the system's own: ``wasmer`` and ``controller``.
+    Workloads are those of the scenarios, and the system's own: ``wasmer`` and ``autowasm-controller``.
     With ``wait`` it is over when only new pods are left and all are ready, which may take ``timeout`` seconds.
     """
 

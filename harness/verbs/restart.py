@@ -16,7 +16,7 @@ from harness.verbs.verb import Done, Verb
 class Restart(values.Strict):
     """Roll a workload over; ``as`` binds the Deployment's generation and, after a wait, the name of a new pod."""
 
-    workload: str = Field(description="The workload, or one of the system's: wasmer, controller.")
+    workload: str = Field(description="The workload, or one of the system's: wasmer, autowasm-controller.")
     wait: bool = Field(
         default=True, description="Go on only when the new pods are ready and the old ones are gone."
     )
