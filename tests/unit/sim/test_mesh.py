@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.mesh import LoadWish, Mesh, ObjectRef, PushWish, Refused, RequestWish
+from harness.mesh import HelmWish, LoadWish, Mesh, ObjectRef, PushWish, Refused, RequestWish, RestartWish
 from harness.meshes.sim import Sim
 from harness.samples import Samples
 
@@ -118,6 +118,10 @@ def test_refusals() -> None:
         mesh.apply(_autowasm("v1") | {"spec": {}})
     with pytest.raises(Refused, match="no load"):
         mesh.load(LoadWish(DETAILS))
+    with pytest.raises(Refused, match="no pods"):
+        mesh.restart(RestartWish("details"))
+    with pytest.raises(Refused, match="no release"):
+        mesh.helm(HelmWish("status"))
     assert "refused" in mesh.request(RequestWish("details", 1)).error
     assert "details" in mesh.request(RequestWish("reviews", 9080)).error
 
