@@ -22,11 +22,14 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done, when to look again, and the mark of the state that was left behind."""
+    """What was done, when to look again, and the mark of the state that was left behind.
+
+    Without a mark the next event about the name is news, whatever it says.
+    """
 
     done: plan.Plan
     again: plan.Again | None
-    mark: marks.Mark
+    mark: marks.Mark | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

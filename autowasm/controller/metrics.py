@@ -9,6 +9,7 @@
 | autowasm_controller_pull_seconds{source}      | how long one took                                |
 | autowasm_controller_check_seconds             | how long one check of a module took              |
 | autowasm_controller_blobs_total{status}       | answers to wasmers, by HTTP status               |
+| autowasm_controller_leading                   | 1 where this replica is the one that writes      |
 | autowasm_controller_autowasms{phase}          | AutoWasm objects by phase                        |
 """
 
@@ -42,8 +43,12 @@ class Metrics:
         self._check_seconds = self._seconds("check", "Duration of a check.")
         self._reconcile_seconds = self._seconds("reconcile", "Duration of one work on a name.")
 
-    def watch(self, length: Callable[[], int], phases: Callable[[], Mapping[str, int]]) -> None:
+    def watch(
+        self, length: Callable[[], int], leading: Callable[[], bool], phases: Callable[[], Mapping[str, int]]
+    ) -> None:
         """Ask these whenever somebody scrapes."""
+        leads = Gauge(f"{_PREFIX}leading", "Whether this replica writes.", registry=self._registry)
+        leads.set_function(leading)
         gauge = Gauge(f"{_PREFIX}queue_length", "Names that wait for their turn.", registry=self._registry)
         gauge.set_function(length)
         self._registry.register(_Phases(phases))

@@ -58,6 +58,24 @@ class Observer:
         # Read late: what was written while the module was fetched counts.
         return Facts(key.name, now(), wanted, self._envoyfilters.objects.get(key), mesh_fault)
 
+    async def hold(self, key: Key) -> errors.Error | None:
+        """See to it that what stands in the mesh under this name is in the store; why it is not.
+
+        That is all that a controller does which does not write: it must be able to serve, and to step in.
+        """
+        obj = self._autowasms.objects.get(key)
+        if obj is None or "deletionTimestamp" in obj["metadata"]:
+            return None
+        version = standing.version_of(self._envoyfilters.objects.get(key), obj.get("status") or {})
+        if version is None:
+            return None
+        try:
+            await self._modules.again(specs.parse(obj), version)
+        except errors.Error as fault:
+            _log.warning("module in the mesh lost", extra={"autowasm": str(key), "why": str(fault)})
+            return fault
+        return None
+
     async def _wanted(self, key: Key, obj: Object, spec: Spec) -> Wanted:
         try:
             version, checked = await self._version(key, obj, spec)

@@ -66,7 +66,7 @@ def plan(facts: Facts, install: envoyfilter.Install) -> Plan:
     """What to do about these facts."""
     planned = _plan(facts, install)
     if planned.again is None and planned.write is None and facts.mesh_fault is not None:
-        return dataclasses.replace(planned, again=_again(facts.mesh_fault))
+        return dataclasses.replace(planned, again=again_after(facts.mesh_fault))
     return planned
 
 
@@ -103,7 +103,7 @@ def _without_module(facts: Facts, wanted: Wanted) -> Plan:
     if standing.pinned(wanted.obj) and standing.version_of(facts.envoyfilter, _status(wanted)):
         # The wanted version is in the mesh; only our own copy of it is lost and cannot be had again for now.
         stages = _Stages(Failure.of(fault), Done(), Done())
-    return _finish(facts, wanted, stages, _again(fault))
+    return _finish(facts, wanted, stages, again_after(fault))
 
 
 def _with_module(
@@ -112,7 +112,7 @@ def _with_module(
     check = Done(_passed(wanted.report) if wanted.report else _kept_message(wanted))
     if facts.write_fault is not None:
         failed = _Stages(module, check, Failure.of(facts.write_fault))
-        return _finish(facts, wanted, failed, _again(facts.write_fault))
+        return _finish(facts, wanted, failed, again_after(facts.write_fault))
     present = facts.envoyfilter
     if present is not None and not standing.ours(present):
         return _finish(facts, wanted, _Stages(module, check, _conflict(present)))
@@ -140,7 +140,8 @@ def _finish(facts: Facts, wanted: Wanted, stages: _Stages, again: Again | None =
     return Plan(status=folded if folded != previous else None, again=again)
 
 
-def _again(fault: errors.Error) -> Again | None:
+def again_after(fault: errors.Error) -> Again | None:
+    """When to look again after this fault; None where only an event heals it."""
     if fault.side in _NEVER:
         return None
     cap = ACCESS_CAP_SECONDS if fault.reason in _ACCESS else CAP_SECONDS

@@ -16,8 +16,8 @@ from typing import Final
 import lightkube
 import uvicorn
 
-from autowasm import limits, serving
-from autowasm.controller import plan, server, standing
+from autowasm import errors, limits, serving
+from autowasm.controller import leader, plan, server, standing
 from autowasm.controller.act import Actor, Outcome
 from autowasm.controller.checks import Checks
 from autowasm.controller.metrics import Metrics
@@ -56,6 +56,14 @@ class Settings:
     ca_file: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a controller is installed, and by which name it is known among its like."""
+
+    install: Install
+    identity: str
+
+
 async def run(settings: Settings, listener: socket.socket) -> None:
     """Run until SIGTERM or SIGINT; the writes that are under way then are finished.
 
@@ -72,31 +80,34 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         _log.info("stopping")
         for task in work:
             task.cancel()
+        await asyncio.wait(work)
+        await controller.resign()
 
 
 class Controller:
     """All parts, wired."""
 
-    def __init__(
-        self, client: lightkube.AsyncClient, store: Blobs, sources: Sources, install: Install
-    ) -> None:
+    def __init__(self, client: lightkube.AsyncClient, store: Blobs, sources: Sources, site: Site) -> None:
         self._client = client
-        self._install = install
+        self._install = site.install
+        lease = Key(site.install.namespace, names.CONTROLLER)
+        self._leader = leader.Leader(client, lease, site.identity)
         self._metrics = Metrics()
         self._watches = Watches(Watch(client, kinds.AutoWasm), Watch(client, kinds.EnvoyFilter))
         autowasms, envoyfilters = self._watches.autowasms, self._watches.envoyfilters
         self._modules = Modules(store, sources, self._metrics)
         self._checks = Checks(self._modules, self._metrics)
         self._observer = Observer(autowasms, envoyfilters, self._modules, self._checks)
-        self._actor = Actor(client, autowasms, envoyfilters, install)
+        self._actor = Actor(client, autowasms, envoyfilters, site.install)
         self._workers = Workers(self._watches, self._reconcile, self._metrics)
-        self._metrics.watch(self._workers.__len__, self._phases)
+        self._metrics.watch(self._workers.__len__, self._leader.leads, self._phases)
 
     def jobs(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs side by side until it is cancelled."""
         yield self._workers.follow(self._watches.autowasms)
         yield self._workers.follow(self._watches.envoyfilters)
         yield self._workers.run()
+        yield self._leader.run(self._workers.must_all)
         yield self._checks.warm()
 
     async def serve(self, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -105,7 +116,7 @@ class Controller:
         _log.info("serving", extra={"host": host, "port": port})
         account = f"system:serviceaccount:{self._install.namespace}:{names.WASMER}"
         guard = server.Guard(self._user_of, account)
-        backing = server.Backing(self._modules.read, self._lost, self._watches.synced)
+        backing = server.Backing(self._modules.read, self._lost, self._watches.synced, self._ready)
         app = server.app(guard, backing, self._metrics)
         config = uvicorn.Config(
             app,
@@ -118,11 +129,18 @@ class Controller:
         )
         await _Server(config).until(stop, listener)
 
+    async def resign(self) -> None:
+        """Let another controller write; nothing of this one writes any more."""
+        await self._leader.resign()
+
     async def close(self) -> None:
         """End what was begun for nobody in particular."""
         await self._modules.close()
 
     async def _reconcile(self, key: Key) -> Outcome:
+        if not self._leader.leads():
+            fault = await self._observer.hold(key)
+            return Outcome(plan.Plan(), plan.again_after(fault) if fault else None, None)
         looking = asyncio.ensure_future(self._observer.facts(key))
         try:
             await asyncio.wait({looking}, timeout=PATIENCE_SECONDS)
@@ -131,15 +149,21 @@ class Controller:
             facts = await looking
         finally:
             looking.cancel()
+        if not self._leader.leads():
+            message = f"controller: must hold the lease to write {key}: lost it meanwhile"
+            raise errors.Retry(message, side="controller", reason="NotLeading")
         return await _finished(self._actor.act(key, facts))
 
     async def _say_pending(self, key: Key) -> None:
         obj = self._watches.autowasms.objects.get(key)
-        if obj is None:
+        if obj is None or not self._leader.leads():
             return
         status = plan.pending(obj, self._watches.envoyfilters.objects.get(key), now())
         if status is not None:
             await self._actor.write_status(key, obj, status)
+
+    def _ready(self) -> bool:
+        return self._watches.synced() and self._workers.through()
 
     async def _user_of(self, token: str) -> str | None:
         return await tokenreview.user_of(self._client, token, serving.TOKEN_AUDIENCE)
@@ -177,7 +201,9 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
             return await secrets.docker_config(client, Key(namespace, name))
 
         sources = Sources(Registry(http), http, read_secret)
-        controller = Controller(client, Blobs(settings.data), sources, settings.install)
+        store = Blobs(settings.data)
+        site = Site(settings.install, leader.identity(settings.data))
+        controller = Controller(client, store, sources, site)
         yield controller
         await controller.close()
 

@@ -81,11 +81,13 @@ class Backing:
     Attributes:
         read: a module's bytes, None where the store lacks it.
         lost: told of a digest that the store lacks; answers whether it is in the mesh, and sees to it if so.
-        ready: whether the whole state of the cluster is known.
+        synced: whether the whole state of the cluster is known.
+        ready: whether beside that what stands in the mesh was looked for, so that this one can stand in for another.
     """
 
     read: Callable[[Digest], Awaitable[bytes | None]]
     lost: Callable[[Digest], bool]
+    synced: Callable[[], bool]
     ready: Callable[[], bool]
 
 
@@ -103,7 +105,8 @@ def app(guard: Guard, backing: Backing, metrics: Metrics) -> Starlette:
     async def readyz(_: Request) -> Response:
         if backing.ready():
             return PlainTextResponse("ok\n")
-        return PlainTextResponse("the watches are not synced\n", 503, _RETRY_SOON)
+        why = "modules are being fetched" if backing.synced() else "the watches are not synced"
+        return PlainTextResponse(f"{why}\n", 503, _RETRY_SOON)
 
     async def numbers(_: Request) -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
@@ -134,7 +137,7 @@ async def _blob(request: Request, guard: Guard, backing: Backing) -> Response:
         return PlainTextResponse(f"{fault}\n", 503, _RETRY_SOON)
     if data is not None:
         return Response(data, headers={"ETag": f'"{digest.hex}"'}, media_type=serving.WASM_CONTENT_TYPE)
-    if not backing.ready() or backing.lost(digest):
+    if not backing.synced() or backing.lost(digest):
         return PlainTextResponse(f"module {digest}: being fetched again\n", 503, _RETRY_SOON)
     return PlainTextResponse(f"module {digest}: in no AutoWasm of this cluster\n", 404)
 

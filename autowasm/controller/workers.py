@@ -29,6 +29,10 @@ _log = logging.getLogger(__name__)
 AT_ONCE: Final = 8
 """Names that are worked on at the same time."""
 
+FIRST_SECONDS: Final = 10.0
+"""How long the first look at all names may hold up readiness: a registry that hangs must not keep the modules of
+the others from being served."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watches:
@@ -40,6 +44,10 @@ class Watches:
     def synced(self) -> bool:
         """Whether all that is in the cluster is known."""
         return self.autowasms.synced.is_set() and self.envoyfilters.synced.is_set()
+
+    def names(self) -> set[Key]:
+        """All names that are known."""
+        return {*self.autowasms.objects, *self.envoyfilters.objects}
 
     def mark(self, key: Key) -> marks.Mark:
         """The mark of a name as it is now."""
@@ -61,10 +69,18 @@ class Workers:
         self._queue: Queue[Key] = Queue(spread=lambda: random.uniform(0.85, 1.15))
         self._marks: dict[Key, marks.Mark] = {}
         self._bell = asyncio.Event()
+        self._first: set[Key] = set()
+        self._first_ends: float | None = None
 
     def __len__(self) -> int:
         """How many names wait for their turn."""
         return len(self._queue)
+
+    def through(self) -> bool:
+        """Whether each name that was there at the start had a turn, or had FIRST_SECONDS for one."""
+        if self._first_ends is None:
+            return False
+        return not self._first or time.monotonic() >= self._first_ends
 
     def add(self, key: Key) -> None:
         """Look at this name, if there is news about it."""
@@ -76,6 +92,11 @@ class Workers:
         self._marks.pop(key, None)
         self.add(key)
 
+    def must_all(self) -> None:
+        """Look at every name, whatever is known about it."""
+        for key in self._watches.names():
+            self.must(key)
+
     async def follow(self, watch: Watch) -> None:
         """Add what changes. Endless."""
         async for key in watch.changes():
@@ -85,6 +106,7 @@ class Workers:
         """Give turns until cancelled; what is at work then is cancelled too, but never between two writes."""
         await self._watches.autowasms.synced.wait()
         await self._watches.envoyfilters.synced.wait()
+        self._first, self._first_ends = self._watches.names(), time.monotonic() + FIRST_SECONDS
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as group:
             while True:
@@ -109,6 +131,7 @@ class Workers:
             self._queue.skip(turn.key)
         else:
             again = await self._look(turn.key)
+            self._first.discard(turn.key)
             self._queue.done(turn.key, time.monotonic(), again)
         self._bell.set()
 
@@ -131,8 +154,8 @@ class Workers:
         self._metrics.reconciles.labels(result).inc()
         return again
 
-    def _remember(self, key: Key, mark: marks.Mark) -> None:
-        if mark == marks.NOTHING:
+    def _remember(self, key: Key, mark: marks.Mark | None) -> None:
+        if mark is None or mark == marks.NOTHING:
             self._marks.pop(key, None)
         else:
             self._marks[key] = mark

@@ -81,7 +81,7 @@ class Process:
 
 @contextlib.contextmanager
 def running(cluster: apiserver.Cluster, folder: Path) -> Iterator[Process]:
-    """A controller with an empty store, killed with the block where it still runs."""
+    """A controller with an empty store, ended with the block where it still runs."""
     folder.mkdir(exist_ok=True)
     controller = Process(cluster, folder / "data", folder / "controller.log")
     try:
@@ -90,4 +90,4 @@ def running(cluster: apiserver.Cluster, folder: Path) -> Iterator[Process]:
         assert not controller.complaints()
     finally:
         if controller.process is not None:
-            controller.stop(signal.SIGKILL)
+            controller.stop()  # in order, so that the next one need not wait for the Lease to lapse

@@ -38,13 +38,14 @@ class Site:
     def __init__(self) -> None:
         self.cluster = Cluster()
         self.time = 0.0
-        self.synced = True
+        self.synced = self.ready = True
         self.fetched: list[Digest] = []
         self.metrics = Metrics()
         guard = server.Guard(self.cluster.user_of, WASMER, clock=lambda: self.time)
-        self.app = server.app(
-            guard, server.Backing(self._read, self._lost, lambda: self.synced), self.metrics
+        backing = server.Backing(
+            self._read, self._lost, lambda: self.synced, lambda: self.synced and self.ready
         )
+        self.app = server.app(guard, backing, self.metrics)
 
     async def _read(self, digest: Digest) -> bytes | None:
         return b"here" if digest == HERE else None
@@ -145,6 +146,13 @@ def test_nothing_is_unknown_before_the_cluster_is_known(site):
     assert site.get("/healthz").status_code == 200
 
 
+def test_not_ready_yet_but_knowing(site):
+    """While modules are still looked for it is not ready, but knows that a module is in no AutoWasm."""
+    site.ready = False
+    assert site.get("/readyz").status_code == 503
+    assert site.blob(UNKNOWN).status_code == 404
+
+
 def test_a_malformed_digest(site):
     """What is no digest is 400, and says so to callers that may ask."""
     assert site.get("/blobs/short", "Bearer good").status_code == 400
@@ -155,7 +163,7 @@ def test_answers_are_counted(site):
     """Every answer to a wasmer is in the metrics by its status."""
     site.blob(HERE)
     site.blob(UNKNOWN)
-    site.metrics.watch(lambda: 0, dict)
+    site.metrics.watch(lambda: 0, lambda: True, dict)
     page = site.get("/metrics").text
     assert 'autowasm_controller_blobs_total{status="200"} 1.0' in page
     assert 'autowasm_controller_blobs_total{status="404"} 1.0' in page

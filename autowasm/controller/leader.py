@@ -1,0 +1,122 @@
+"""Keeps up the Lease of one controller, or looks at another's until it is to be had.
+
+Only one controller writes: what two find out about the same object may differ for good (one reaches a registry
+that the other does not, one has a copy that the other lost), and each would go on correcting the other's status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import lightkube
+
+from autowasm import errors
+from autowasm.controller.election import Election
+from autowasm.kube import leases
+from autowasm.kube.names import Key
+
+RENEW_SECONDS: Final = 3.0
+"""Pause between two renewals: two may fail before a third is too late."""
+
+LOOK_SECONDS: Final = 1.0
+"""Pause between two looks at another's Lease: what an orderly hand-over costs at most."""
+
+_ASK_SECONDS: Final = 3.0
+"""Time-out of one look or renewal."""
+
+_log = logging.getLogger(__name__)
+
+
+class Leader:
+    """One candidate for the Lease ``key``."""
+
+    def __init__(self, client: lightkube.AsyncClient, key: Key, identity: str) -> None:
+        self._client = client
+        self._key = key
+        self._election = Election(identity)
+        self._trouble = ""
+
+    def leads(self) -> bool:
+        """Whether this controller is the one that writes now."""
+        return self._election.leads(time.monotonic())
+
+    async def run(self, begin: Callable[[], None]) -> None:
+        """Stand for election until cancelled; ``begin`` is called whenever this one becomes the one that writes."""
+        led = False
+        while True:
+            await self._try()
+            leads = self.leads()
+            if leads != led:
+                _log.info("leading" if leads else "following", extra={"identity": self._election.identity})
+                if leads:
+                    begin()
+            led = leads
+            await asyncio.sleep(RENEW_SECONDS if leads else LOOK_SECONDS)
+
+    async def resign(self) -> None:
+        """Give the Lease away, if it is this one's. Nothing may be written after that."""
+        given_back = self._election.resign()
+        if given_back is None:
+            return
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                await leases.write(self._client, self._key, given_back, _now())
+        except (errors.Error, TimeoutError) as fault:
+            _log.warning("lease not given away", extra={"why": str(fault)})
+
+    async def _try(self) -> None:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                await self._bid()
+        except errors.Error as fault:
+            # That another one was quicker is what elections are about.
+            self._complain("" if fault.reason == "Conflict" else str(fault))
+        except TimeoutError:
+            self._complain(f"Lease {self._key}: no answer within {_ASK_SECONDS:g} s")
+        else:
+            self._trouble = ""
+
+    async def _bid(self) -> None:
+        seen = await leases.read(self._client, self._key)
+        asked_at = time.monotonic()
+        bid = self._election.bid(seen, asked_at)
+        if bid is not None:
+            self._election.won(await leases.write(self._client, self._key, bid, _now()), asked_at)
+
+    def _complain(self, why: str) -> None:
+        """Say once what lasts."""
+        if why and why != self._trouble:
+            _log.warning("lease out of reach", extra={"why": why})
+        self._trouble = why
+
+
+def identity(folder: Path) -> str:
+    """The host's name and a random part that is kept in the folder: the same after a restart over it.
+
+    Raises:
+        errors.Final: side "store"; the folder cannot be written.
+    """
+    file = folder / "identity"
+    try:
+        kept = file.read_text().strip() if file.is_file() else ""
+        if not kept:  # also after a crash that left an empty file
+            kept = secrets.token_hex(8)
+            draft = folder / "identity.new"
+            draft.write_text(kept)
+            draft.replace(file)
+        return f"{socket.gethostname()}_{kept}"
+    except (OSError, UnicodeDecodeError) as fault:
+        message = f"file {file}: must be readable and writable: {fault}"
+        raise errors.Final(message, side="store", reason="StoreUnusable") from fault
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
