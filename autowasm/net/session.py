@@ -21,12 +21,13 @@ _LOOPBACK: Final = ("all://localhost", "all://*.localhost", "all://127.0.0.0/8",
 _HEADERS: Final = {"User-Agent": "autowasm", "Accept-Encoding": "identity"}  # digests count the bytes as sent
 
 
-def client(*, timeout: float, ca_file: str | None = None) -> httpx2.AsyncClient:
+def client(*, timeout: float, ca_file: str | None = None, proxies: bool = True) -> httpx2.AsyncClient:
     """An HTTP client with its own connection pool; the caller closes it.
 
     Args:
         timeout: seconds that connecting, each read and each write may take.
         ca_file: PEM file of authorities that are trusted beside the system's.
+        proxies: whether to go through the proxies that the environment names.
 
     Raises:
         errors.Usage: ``ca_file`` cannot be read.
@@ -36,6 +37,7 @@ def client(*, timeout: float, ca_file: str | None = None) -> httpx2.AsyncClient:
     trust = _trust(ca_file)
     return httpx2.AsyncClient(
         verify=trust,
+        trust_env=proxies,
         timeout=timeout,
         headers=_HEADERS,
         max_redirects=limits.REDIRECTS,

@@ -64,7 +64,7 @@ def _base_url(text: str) -> str:
     multiple=True,
     envvar="WASMER_CONTROLLER",
     show_envvar=True,
-    help="Where to fetch modules. Repeatable.",
+    help="Where to fetch modules, at every address of its name. Repeatable.",
 )
 @click.option(
     "--peer",
@@ -74,7 +74,7 @@ def _base_url(text: str) -> str:
     multiple=True,
     envvar="WASMER_PEER",
     show_envvar=True,
-    help="A wasmer to ask first. Repeatable.",
+    help="Wasmers to ask first, at every address of the name. Repeatable.",
 )
 @click.option(
     "--token-file",
@@ -123,7 +123,8 @@ def _serve(store: blobs.Blobs, listener: socket.socket, sources: fill.Sources) -
 
     @contextlib.asynccontextmanager
     async def open_modules() -> AsyncIterator[fill.Modules]:
-        async with session.client(timeout=fetch.IDLE_SECONDS) as http:
+        # All that it asks is in the cluster, and asked by address: no proxy's business.
+        async with session.client(timeout=fetch.IDLE_SECONDS, proxies=False) as http:
             modules = fill.Modules(store, http, sources, meters)
             host, port = listener.getsockname()[:2]
             _log.info("serving", extra={"host": host, "port": port, "modules": len(store.digests())})

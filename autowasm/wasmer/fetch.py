@@ -23,8 +23,12 @@ HOP_HEADER: Final = "x-autowasm-hop"
 PROBE_SECONDS: Final = 0.5
 """How long a peer may take to say whether it has a module: what a dead peer costs a fill at most."""
 
+CONNECT_SECONDS: Final = 2.0
+"""Time-out of a connection: within a cluster it takes milliseconds, or one packet that is sent again after 1 s. What
+a replica whose node is gone costs a fill."""
+
 IDLE_SECONDS: Final = 5.0
-"""Time-out of the connection, and of each silence in a transfer."""
+"""Time-out of each silence in a transfer."""
 
 TRANSFER_SECONDS: Final = 120.0
 """Time-out of a whole transfer: the largest module at some 2 MiB/s."""
@@ -32,18 +36,36 @@ TRANSFER_SECONDS: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a module may be asked for. ``headers`` may hold a token: they are never shown."""
+    """Where a module may be asked for.
+
+    Attributes:
+        side: what kind of program it is.
+        url: by address, where a name has several.
+        headers: may hold a token: they are never shown.
+        name: the server's name as it was given; what a certificate must be for.
+    """
 
     side: errors.Side
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    name: str = ""
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """What the TLS handshake must know beside the URL."""
+        return {"sni_hostname": self.name} if self.name else {}
 
 
 async def has(http: httpx2.AsyncClient, source: Source) -> bool:
     """Whether the source has the module now; one that does not answer in time has not."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            answer = await http.head(source.url, headers=dict(source.headers), follow_redirects=False)
+            answer = await http.head(
+                source.url,
+                headers=dict(source.headers),
+                extensions=source.extensions,
+                follow_redirects=False,
+            )
     except (httpx2.HTTPError, TimeoutError):
         return False
     return answer.status_code == 200
@@ -71,9 +93,13 @@ async def module(http: httpx2.AsyncClient, source: Source, digest: Digest) -> by
 
 async def _transfer(http: httpx2.AsyncClient, source: Source) -> bytes:
     data = bytearray()
-    headers = dict(source.headers)
     async with http.stream(
-        "GET", source.url, headers=headers, timeout=IDLE_SECONDS, follow_redirects=False
+        "GET",
+        source.url,
+        headers=dict(source.headers),
+        extensions=source.extensions,
+        timeout=httpx2.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS),
+        follow_redirects=False,
     ) as answer:
         _judge(source, answer.status_code)
         # What is announced is judged before the first byte, what is not as it comes.

@@ -1,7 +1,8 @@
 """Gets a module into the own store: from the store itself, else from a peer, else from a controller.
 
-Peers are asked first, all at once and without a token, so that controllers send each module about once. A
-controller knows every wanted module; only when each of them answered that it does not is a module unknown.
+Peers are asked first, all at once and without a token, so that controllers send each module about once. Then
+controllers are asked, one after the other; only when each of them answered that it does not know a module is it
+unknown. A URL stands for every address that its name has: for all replicas behind a headless Service.
 However many sidecars ask, one fill a digest is under way, and it goes on when they stop waiting: their next
 try finds it done.
 """
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +23,7 @@ import httpx2
 from autowasm import errors, serving
 from autowasm.digest import Digest
 from autowasm.store import blobs, flights
-from autowasm.wasmer import fetch, metrics
+from autowasm.wasmer import fetch, metrics, places
 
 WAIT_SECONDS: Final = 10.0
 """How long one request waits for a fill: less than a sidecar does, so that it is told when to come again."""
@@ -38,6 +41,7 @@ class Sources:
     peers: tuple[str, ...] = ()
     controllers: tuple[str, ...] = ()
     token_file: Path | None = None
+    resolve: places.Resolve = places.resolve
 
 
 class Modules:
@@ -93,7 +97,8 @@ class Modules:
     async def _from_peer(self, digest: Digest) -> bytes | None:
         headers = {fetch.HOP_HEADER: "1"}
         path = serving.module_path(digest)
-        peers = [fetch.Source("wasmer", url + path, headers) for url in self._sources.peers]
+        found = await places.of(self._sources.peers, self._sources.resolve)
+        peers = [_source("wasmer", place, path, headers) for place in found]
         source = await self._holder(peers)
         if source is None:
             return None
@@ -118,9 +123,11 @@ class Modules:
 
     async def _from_controller(self, digest: Digest) -> bytes:
         failures: list[errors.Error] = []
-        for base in self._sources.controllers:
+        found = await places.of(self._sources.controllers, self._sources.resolve)
+        # Not always the same one first.
+        for place in random.sample(found, len(found)):
             try:
-                return await self._ask("controller", self._controller(base, digest), digest)
+                return await self._ask("controller", self._controller(place, digest), digest)
             except errors.Error as error:
                 failures.append(error)
         if failures and all(isinstance(failure, errors.Final) for failure in failures):
@@ -130,7 +137,7 @@ class Modules:
         message = f"module {digest.short}: can't be fetched now: {why}"
         raise errors.Retry(message, side="controller", reason="Unavailable", after=RETRY_SECONDS)
 
-    def _controller(self, base: str, digest: Digest) -> fetch.Source:
+    def _controller(self, place: places.Place, digest: Digest) -> fetch.Source:
         # The file is read each time: the kubelet replaces the token before it runs out.
         headers: dict[str, str] = {}
         file = self._sources.token_file
@@ -140,7 +147,7 @@ class Modules:
             except (OSError, UnicodeDecodeError) as error:
                 message = f"token file {file}: must be readable: {error}"
                 raise errors.Retry(message, side="wasmer", reason="NoToken") from error
-        return fetch.Source("controller", base + serving.blob_path(digest), headers)
+        return _source("controller", place, serving.blob_path(digest), headers)
 
     async def _ask(self, kind: str, source: fetch.Source, digest: Digest) -> bytes:
         try:
@@ -151,3 +158,7 @@ class Modules:
             raise
         self._meters.asked(kind, "Ok")
         return data
+
+
+def _source(side: errors.Side, place: places.Place, path: str, headers: Mapping[str, str]) -> fetch.Source:
+    return fetch.Source(side, place.url + path, {**headers, "host": place.authority}, place.name)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from autowasm.net import session
 from autowasm.store import blobs
-from autowasm.wasmer import app, fetch, fill, metrics
+from autowasm.wasmer import app, fetch, fill, metrics, places
 
 
 class Controller:
@@ -51,15 +51,15 @@ class Controller:
 
 
 @contextlib.contextmanager
-def serve(application):
-    """Run an ASGI application on a free loopback port; gives its base URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def serve(application, address="127.0.0.1", port=0):
+    """Run an ASGI application on a loopback port, a free one where none is named; gives its base URL."""
+    with socket.create_server((address, port)) as listener:
         config = uvicorn.Config(application, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http://{address}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
@@ -90,6 +90,20 @@ def controller():
 
 
 @pytest.fixture
+def replicas():
+    """Two controllers behind one name, as behind a headless Service: the name's URL, both, its resolver."""
+    pair = [Controller(), Controller()]
+    with serve(pair[0].app) as pair[0].url:
+        port = int(pair[0].url.rpartition(":")[2])
+        with serve(pair[1].app, "127.0.0.2", port) as pair[1].url:
+
+            async def resolve(name):
+                return ["127.0.0.1", "127.0.0.2"] if name == "controllers.test" else []
+
+            yield f"http://controllers.test:{port}", pair, resolve
+
+
+@pytest.fixture
 def token_file(tmp_path):
     """The token that a controller takes at first."""
     path = tmp_path / "token"
@@ -105,10 +119,10 @@ def store(tmp_path):
 
 @pytest.fixture
 def wasmer(token_file):
-    """Starts wasmers: ``wasmer(store, peers=(), controllers=())`` gives a base URL."""
+    """Starts wasmers: ``wasmer(store, peers=(), controllers=(), resolve=...)`` gives a base URL."""
     with contextlib.ExitStack() as stack:
-        yield lambda store, peers=(), controllers=(): stack.enter_context(
-            serve_wasmer(store, fill.Sources(tuple(peers), tuple(controllers), token_file))
+        yield lambda store, peers=(), controllers=(), resolve=places.resolve: stack.enter_context(
+            serve_wasmer(store, fill.Sources(tuple(peers), tuple(controllers), token_file, resolve))
         )
 
 

@@ -78,6 +78,49 @@ def test_second_controller(wasmer, store, http, knowing, dead_url):
     assert http.get(wasmer(store, controllers=[dead_url, knowing.url]) + PATH).content == MODULE
 
 
+@pytest.mark.parametrize("scene", [(0, 0), (0, 503), (1, 0), (1, 503)], ids=str)
+def test_the_replica_that_has_it_is_found(wasmer, store, http, replicas, scene):
+    """Whichever replica behind a name has a module, and whatever the others answer: it is found."""
+    having, status = scene
+    url, controllers, resolve = replicas
+    controllers[having].modules[DIGEST.hex] = MODULE
+    controllers[1 - having].status = status
+    assert http.get(wasmer(store, controllers=[url], resolve=resolve) + PATH).content == MODULE
+
+
+def test_unknown_to_all_replicas(wasmer, store, http, replicas):
+    """A module is unknown once each address of the name said so, and not before."""
+    url, controllers, resolve = replicas
+    url_of_wasmer = wasmer(store, controllers=[url], resolve=resolve)
+    controllers[1].status = 503
+    assert http.get(url_of_wasmer + PATH).status_code == 503
+    controllers[1].status = 0
+    assert http.get(url_of_wasmer + PATH).status_code == 404
+    assert [len(controller.asked) for controller in controllers] == [2, 2]
+
+
+def test_a_name_without_addresses(wasmer, store, http, replicas, dead_url):
+    """A name that nobody is behind now is no reason to claim that a module is unknown."""
+    nobody = dead_url.replace("127.0.0.1", "nobody.localhost")
+    answer = http.get(wasmer(store, controllers=[nobody], resolve=replicas[2]) + PATH)
+    assert answer.status_code == 503
+    assert "nobody.localhost" in answer.text
+
+
+def test_peers_behind_one_name(wasmer, tmp_path, http, knowing):
+    """All wasmers behind a name are asked, the one that asks among them."""
+    theirs, ours = blobs.Blobs(tmp_path / "theirs"), blobs.Blobs(tmp_path / "ours")
+    theirs.put(MODULE)
+    port = int(wasmer(theirs).rpartition(":")[2])
+
+    async def resolve(name):
+        return ["127.0.0.2", "127.0.0.1"] if name == "peers.test" else ["127.0.0.1"]
+
+    url = wasmer(ours, peers=[f"http://peers.test:{port}"], controllers=[knowing.url], resolve=resolve)
+    assert http.get(url + PATH).content == MODULE
+    assert knowing.asked == []
+
+
 def test_wrong_bytes_are_not_kept(wasmer, store, http, controller):
     """Bytes of another digest are neither served nor kept."""
     controller.modules[DIGEST.hex] = b"something else"
