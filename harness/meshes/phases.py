@@ -42,6 +42,6 @@ class Phases:
             now = time.monotonic()
             self._emit(events.PhaseEnded(name, now - began, detail, now - self._began))
 
-    def close(self) -> None:
-        """Wait for nothing that has not begun."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def close(self, *, wait: bool = False) -> None:
+        """Begin nothing more; ``wait`` for the parts that run, where they could still make something."""
+        self._pool.shutdown(wait=wait, cancel_futures=True)

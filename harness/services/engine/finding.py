@@ -51,6 +51,16 @@ def find(emit: events.Emit, *, install: bool) -> Engine:
     return found
 
 
+@contextlib.contextmanager
+def using(emit: events.Emit, *, install: bool) -> Iterator[Engine]:
+    """``find``, and ``release`` at the end. Raises Lacking as ``find`` does."""
+    found = find(emit, install=install)
+    try:
+        yield found
+    finally:
+        release(found, emit)
+
+
 def refusal() -> tuple[str, Lacking | None]:
     """Without starting anything: which engine a run would use, in words, and what is lacking for it."""
     silent, found = _answering()
@@ -119,7 +129,7 @@ def revive(emit: events.Emit) -> Engine:
     return _own(emit, [])
 
 
-def own_alive() -> bool:
+def own_left() -> bool:
     """Whether our own engine runs, or was killed and has left something to put back."""
     return own.read(own.place()) is not None
 

@@ -1,0 +1,120 @@
+"""How a kind mesh comes up: what waits for what, everything else beside it. Each cluster is made beside the others.
+
+registries ------------------------------------> wasmer chart
+cluster --> istio's images, CRDs --> istiod --> applications (entered by the mesh of a cluster)
+`-----> this checkout's images --------------^ --^
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from harness import events
+from harness.images.value import Images
+from harness.meshes.cluster import Cluster, Settings
+from harness.meshes.cluster.settings import Private
+from harness.meshes.kind import registries, releases, tools
+from harness.meshes.kind.nodes import Nodes
+from harness.meshes.kind.options import PRIVATE_REGISTRY, REGISTRY, SYSTEM
+from harness.meshes.kind.registries import Registries
+from harness.meshes.kind.state import Record
+from harness.meshes.phases import Phases
+from harness.services.engine import Engine
+from harness.toolchain.binaries import Toolchain
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where and of what a mesh is made."""
+
+    mesh: str
+    record: Record
+    engine: Engine
+    images: Images
+    toolchain: Toolchain
+
+
+class BringUp:
+    """Starts everything; what was started is recorded by others beforehand."""
+
+    def __init__(self, site: Site, clusters: list[Nodes], phases: Phases, programs: tools.Tools) -> None:
+        self._site = site
+        self._clusters = clusters
+        self._phases = phases
+        self._programs = programs
+
+    def run(self, emit: events.Emit) -> list[Cluster]:
+        """Bring all up; the meshes of its clusters, entered.
+
+        Raises:
+            Broken: a part did not come up; the first that failed is named.
+        """
+        start = self._phases.start
+        served = start(self._registries)
+        parts = [start(self._cluster, nodes, served, emit) for nodes in self._clusters]
+        served.result()
+        return [part.result() for part in parts]
+
+    def _registries(self) -> Registries:
+        site = self._site
+        with self._phases.phase("registries"):
+            return registries.ensure(site.engine, site.mesh, site.images.registry, site.record)
+
+    def _cluster(self, nodes: Nodes, served: Future[Registries], emit: events.Emit) -> Cluster:
+        images = self._site.images
+        start = self._phases.start
+        if not nodes.runs():
+            with self._phases.phase("cluster", nodes.name):
+                nodes.create(images.node)
+        own = start(self._load, nodes, (images.autowasm, images.apps), "this checkout")
+        crds = start(self._install, nodes, releases.base(images), "Istio's CRDs")
+        if images.load:
+            self._load(
+                nodes,
+                tuple(name for name in images.load if name not in {images.autowasm, images.apps}),
+                "Istio",
+            )
+        crds.result()
+        system = start(self._system, nodes, served, own)
+        self._install(nodes, releases.istiod(images), "istiod")
+        own.result()
+        mesh = self._mesh(nodes, emit)
+        try:
+            mesh.__enter__()
+            system.result()
+        except BaseException:
+            self._programs.end()
+            raise
+        return mesh
+
+    def _load(self, nodes: Nodes, images: tuple[str, ...], whose: str) -> None:
+        with self._phases.phase("images", f"of {whose}, into {nodes.name}"):
+            nodes.load(images, self._programs)
+
+    def _install(self, nodes: Nodes, release: releases.Release, detail: str) -> None:
+        with self._phases.phase(
+            release.name, detail if len(self._clusters) == 1 else f"{detail}, in {nodes.name}"
+        ):
+            releases.install(nodes, release, self._programs)
+
+    def _system(self, nodes: Nodes, served: Future[Registries], own: Future[None]) -> None:
+        aliases = served.result().host_aliases()
+        own.result()
+        self._install(nodes, releases.wasmer(self._site.images, aliases), "wasmer and the controller")
+
+    def _mesh(self, nodes: Nodes, emit: events.Emit) -> Cluster:
+        site = self._site
+        open_, closed = site.record.ports
+        settings = Settings(
+            name="kind" if len(self._clusters) == 1 else f"kind/{nodes.name}",
+            kubeconfig=nodes.kubeconfig,
+            context=nodes.context,
+            apps_image=site.images.apps,
+            registry=f"{REGISTRY}:{open_}",
+            private=Private(f"{PRIVATE_REGISTRY}:{closed}", *site.record.credentials),
+            system=SYSTEM,
+            chart=releases.chart(),
+            stay=True,  # it goes with the cluster, or is there for the next run
+        )
+        return Cluster(settings, site.toolchain, emit)
