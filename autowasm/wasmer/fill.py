@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,9 +122,7 @@ class Modules:
 
     async def _from_controller(self, digest: Digest) -> bytes:
         failures: list[errors.Error] = []
-        found = await places.of(self._sources.controllers, self._sources.resolve)
-        # Not always the same one first.
-        for place in random.sample(found, len(found)):
+        for place in await places.of(self._sources.controllers, self._sources.resolve):
             try:
                 return await self._ask("controller", self._controller(place, digest), digest)
             except errors.Error as error:
