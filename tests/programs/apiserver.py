@@ -58,14 +58,21 @@ class Cluster:
 
     def kubeconfig(self, namespace: str, account: str) -> Path:
         """A kubeconfig file that acts as a ServiceAccount and as nobody else."""
-        path = self.folder / f"{namespace}-{account}.kubeconfig"
+        return self._kubeconfig(f"{namespace}-{account}", self.token(namespace, account))
+
+    def admin_kubeconfig(self) -> Path:
+        """A kubeconfig file that may do anything, for programs that administrators use."""
+        return self._kubeconfig("admin", ADMIN_TOKEN)
+
+    def _kubeconfig(self, name: str, token: str) -> Path:
+        path = self.folder / f"{name}.kubeconfig"
         entry = {"server": self.url, "certificate-authority": str(self.ca)}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "test",
             "clusters": [{"name": "test", "cluster": entry}],
-            "users": [{"name": "test", "user": {"token": self.token(namespace, account)}}],
+            "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         }
         path.write_text(yaml.safe_dump(config))
