@@ -7,8 +7,9 @@ cluster --> istio's images, CRDs --> istiod --> applications (entered by the mes
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from typing import Final
 
 from harness import events
 from harness.images.value import Images
@@ -22,6 +23,8 @@ from harness.meshes.kind.state import Record
 from harness.meshes.phases import Phases
 from harness.services.engine import Engine
 from harness.toolchain.binaries import Toolchain
+
+_LOOK_SECONDS: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,13 @@ class BringUp:
     def _cluster(self, nodes: Nodes, served: Future[Registries], emit: events.Emit) -> Cluster:
         images = self._site.images
         start = self._phases.start
-        if not nodes.runs():
-            with self._phases.phase("cluster", nodes.name):
-                nodes.create(images.node)
-        own = start(self._load, nodes, (images.autowasm, images.apps), "this checkout")
+        made = start(self._make, nodes)
+        own = start(self._load, nodes, made, (images.autowasm, images.apps))
+        others = tuple(name for name in images.load if name not in {images.autowasm, images.apps})
+        istio = start(self._load, nodes, made, others)
+        made.result()
         crds = start(self._install, nodes, releases.base(images), "Istio's CRDs")
-        if images.load:
-            self._load(
-                nodes,
-                tuple(name for name in images.load if name not in {images.autowasm, images.apps}),
-                "Istio",
-            )
+        istio.result()
         crds.result()
         system = start(self._system, nodes, served, own)
         self._install(nodes, releases.istiod(images), "istiod")
@@ -88,9 +87,20 @@ class BringUp:
             raise
         return mesh
 
-    def _load(self, nodes: Nodes, images: tuple[str, ...], whose: str) -> None:
-        with self._phases.phase("images", f"of {whose}, into {nodes.name}"):
-            nodes.load(images, self._programs)
+    def _make(self, nodes: Nodes) -> None:
+        if not nodes.runs():
+            with self._phases.phase("cluster", nodes.name):
+                nodes.create(self._site.images.node)
+
+    def _load(self, nodes: Nodes, made: Future[None], images: tuple[str, ...]) -> None:
+        """Begins while the control plane of a new cluster still starts."""
+        while not made.done() and not nodes.takes_images():
+            wait([made], _LOOK_SECONDS)
+        made_or_not = made.exception() if made.done() else None
+        if images and made_or_not is None:
+            short = ", ".join(name.rpartition("/")[2].partition(":")[0] for name in images)
+            with self._phases.phase("images", f"{short} into {nodes.name}"):
+                nodes.load(images, self._programs)
 
     def _install(self, nodes: Nodes, release: releases.Release, detail: str) -> None:
         with self._phases.phase(

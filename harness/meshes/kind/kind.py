@@ -72,7 +72,8 @@ class Kind:
     def _record(self, place: state.Place, mark: str) -> state.Record:
         """The record of the kept mesh of this name where it can be used, else of a new one; what cannot be goes."""
         found = place.read()
-        if found and found.mark == mark and found.host == self._engine.host:
+        usable = found and found.mark == mark and found.host == self._engine.host
+        if usable and found and all(nodes.runs() for nodes in self._nodes(place, found)):
             self._say(f"Using the mesh {place.name}, which was kept. `harness down` removes it.")
             return found
         if found:
@@ -99,6 +100,9 @@ class Kind:
             raise
         finally:
             phases.close()
+
+    def _nodes(self, place: state.Place, record: state.Record) -> list[Nodes]:
+        return [Nodes(name, place.cluster(name), self._engine, self._toolchain) for name in record.clusters]
 
     def _leave(self, place: state.Place) -> None:
         """Remove the mesh unless it is to stay, and give its name free."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import subprocess
 import threading
@@ -35,8 +36,8 @@ echo $$ > {folder}/kind.pid
 if [ "$1" = get ]; then exec {dies} {kind} "$@" 2>> {folder}/kind.log; fi
 exec {dies} {kind} "$@" >> {folder}/kind.log 2>&1
 """
-_NODE: Final = "{}-control-plane"
 _LOAD_SECONDS: Final = 300.0
+_PROBE_SECONDS: Final = 20.0
 _working_folder: Final = threading.Lock()  # a process has but one
 
 
@@ -48,6 +49,11 @@ class Nodes:
     folder: Path
     engine: Engine
     toolchain: Toolchain
+
+    @property
+    def node(self) -> str:
+        """The container of its node."""
+        return f"{self.name}-control-plane"
 
     @property
     def kubeconfig(self) -> Path:
@@ -62,7 +68,7 @@ class Nodes:
     def runs(self) -> bool:
         """Whether it is there and its node runs."""
         try:
-            container = self.engine.client.containers.get(_NODE.format(self.name))
+            container = self.engine.client.containers.get(self.node)
         except DockerException:
             return False
         return bool(container.status == "running") and self.kubeconfig.is_file()
@@ -112,23 +118,30 @@ class Nodes:
         return path
 
     def load(self, images: tuple[str, ...], programs: tools.Tools) -> list[str]:
-        """Bring images of the engine's to the node, those that have changed since; returns which. Raises Broken."""
+        """Bring images of the engine's to the node, those that have changed since; returns which. Raises Broken.
+
+        kind's own `load` does so by a file in between, and where the node has no crictl it cannot see what is there.
+        """
         known = self.remembered("images")
         wanted = {name: self._image_id(name) for name in images}
         changed = [name for name, identity in wanted.items() if known.get(name) != identity]
         if changed:
-            argv: list[str | Path] = [
-                self.folder / "kind",
-                "load",
-                "docker-image",
-                "--name",
-                self.name,
-                *changed,
-            ]
-            log = self.folder / "kind.log"
-            programs.run(tools.Program("kind load docker-image", argv, log, timeout=_LOAD_SECONDS))
+            source = shlex.join(["docker", "save", *changed])
+            target = shlex.join([*_exec(self.node), "ctr", "--namespace=k8s.io", "images", "import", "-"])
+            argv = ["sh", "-c", f"{source} | {target}"]
+            log, environment = self.folder / "images.log", self.engine.environment()
+            programs.run(tools.Program(f"images into {self.node}", argv, log, environment, _LOAD_SECONDS))
             self.remember("images", wanted)
         return changed
+
+    def takes_images(self) -> bool:
+        """Whether its node is there and its container runtime answers: long before the API server does."""
+        probe = [*_exec(self.node), "ctr", "version"]
+        environment = {**os.environ, **self.engine.environment()}
+        done = subprocess.run(
+            probe, capture_output=True, env=environment, timeout=_PROBE_SECONDS, check=False
+        )
+        return done.returncode == 0
 
     def _image_id(self, name: str) -> str:
         try:
@@ -148,3 +161,7 @@ class Nodes:
             content = cache.read_json(file)
             content[what] = self.remembered(what) | values
             cache.write(file, json.dumps(content).encode())
+
+
+def _exec(node: str) -> list[str]:
+    return ["docker", "exec", "--interactive", node]
