@@ -12,6 +12,7 @@ import click
 _COMMANDS: Final = {
     "run": "run",
     "compare": "compare",
+    "down": "down",
     "up": "up",
     "exec": "exec",
     "doctor": "doctor",

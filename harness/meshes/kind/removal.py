@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from docker.errors import DockerException, NotFound
 
@@ -18,6 +20,7 @@ from harness.services.engine import Engine
 from harness.toolchain.binaries import Toolchain
 
 Say = Callable[[str], None]
+KIND_LABEL: Final = "io.x-k8s.kind.cluster"  # kind's own, on every node
 
 
 def remove(place: state.Place, engine: Engine, toolchain: Toolchain, say: Say) -> None:
@@ -27,10 +30,13 @@ def remove(place: state.Place, engine: Engine, toolchain: Toolchain, say: Say) -
         Broken: something could not be removed; the record stays, so that it can be tried again.
     """
     record = place.read()
+    clusters = record.clusters if record else ()
     try:
-        for name in record.clusters if record else ():
-            _cluster(Nodes(name, place.cluster(name), engine, toolchain), say)
-        _registries(engine, place.name, say)
+        with ThreadPoolExecutor() as pool:
+            parts = [pool.submit(cluster, _nodes(place, name, engine, toolchain), say) for name in clusters]
+            registries(engine, place.name, say)
+            for part in parts:
+                part.result()
         if network.leave(engine):
             say("removed network kind")
     except DockerException as error:
@@ -38,14 +44,20 @@ def remove(place: state.Place, engine: Engine, toolchain: Toolchain, say: Say) -
     place.forget()
 
 
-def _cluster(nodes: Nodes, say: Say) -> None:
-    labelled = {"label": f"io.x-k8s.kind.cluster={nodes.name}"}
-    if engine_has := nodes.engine.client.containers.list(all=True, filters=labelled):
+def _nodes(place: state.Place, name: str, engine: Engine, toolchain: Toolchain) -> Nodes:
+    return Nodes(name, place.cluster(name), engine, toolchain)
+
+
+def cluster(nodes: Nodes, say: Say) -> None:
+    """Remove one cluster, where it is there. Raises Broken."""
+    labelled = {"label": f"{KIND_LABEL}={nodes.name}"}
+    if nodes.engine.client.containers.list(all=True, filters=labelled):
         nodes.delete()
-        say(f"removed cluster {nodes.name} ({len(engine_has)} container and its volume)")
+        say(f"removed cluster {nodes.name}, its container and its volume")
 
 
-def _registries(engine: Engine, mesh: str, say: Say) -> None:
+def registries(engine: Engine, mesh: str, say: Say) -> None:
+    """Remove the containers that carry a mesh's label."""
     for container in engine.client.containers.list(all=True, filters={"label": f"{LABEL}={mesh}"}):
         with contextlib.suppress(NotFound):
             container.remove(force=True, v=True)
@@ -58,4 +70,5 @@ def sweep(engine: Engine, toolchain: Toolchain, say: Say) -> None:
         with state.attempted(name) as place:
             record = place.read() if place else None
             if place and record and not record.kept and record.host == engine.host:
+                say(f"A run that was killed left the mesh {name}:")
                 remove(place, engine, toolchain, say)

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from harness.services.engine import answering, bounded, machine, own
+from harness.services.engine import asking, bounded, machine, own
 from harness.services.engine.own import Place, Record
 from harness.toolchain import cache
 from harness.toolchain.lacking import Lacking
@@ -49,7 +49,7 @@ def refusal(where: Place) -> Lacking | None:
 def start(where: Place) -> None:
     """Start it where it does not run, and wait until it answers. For who holds the engine's lock. Raises Lacking."""
     running = own.alive(where)
-    if running and answering.ask(where.host) is None:
+    if running and asking.ask(where.host) is None:
         return
     if running:
         _wait_for_end(where, running)  # it is on its way out
@@ -117,7 +117,7 @@ def _runtime(where: Place) -> list[str]:
 
 def _wait_for_answer(where: Place, pid: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while answering.ask(where.host) is not None:
+    while asking.ask(where.host) is not None:
         if own.started(pid) is None:
             raise _failure(where, "has ended")
         if time.monotonic() > deadline:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from harness import events
-from harness.services.engine import answering, daemon, own, packages
-from harness.services.engine.answering import Silence
+from harness.services.engine import asking, daemon, own, packages
+from harness.services.engine.asking import Silence
 from harness.services.engine.engine import Engine, connect
 from harness.toolchain import cache
 from harness.toolchain.lacking import Lacking
@@ -71,14 +71,22 @@ def refusal() -> tuple[str, Lacking | None]:
     return "none answers; one of our own will be started, and ended after the run", lacking
 
 
+def answering() -> Engine | None:
+    """The engine of the user's that answers, None where none does. Nothing is started."""
+    try:
+        return _answering()[1]
+    except Lacking:
+        return None
+
+
 def _answering() -> tuple[list[Silence], Engine | None]:
     """The first engine of the user's that answers, and those before it that did not.
 
     Raises Lacking where the user has named one, and it does not answer.
     """
     silent: list[Silence] = []
-    for place in answering.places():
-        said = answering.ask(place.host)
+    for place in asking.places():
+        said = asking.ask(place.host)
         if said is None:
             if ours := place.host == own.place().host:
                 lease()
@@ -127,11 +135,6 @@ def _own(emit: events.Emit, silent: list[Silence]) -> Engine:
 def revive(emit: events.Emit) -> Engine:
     """Our own engine, started where it does not run: to remove what is on it. Raises Lacking."""
     return _own(emit, [])
-
-
-def own_left() -> bool:
-    """Whether our own engine runs, or was killed and has left something to put back."""
-    return own.read(own.place()) is not None
 
 
 def lease() -> None:

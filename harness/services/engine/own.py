@@ -101,6 +101,11 @@ def alive(where: Place) -> int | None:
     return record.pid if record and started(record.pid) == record.start else None
 
 
+def left() -> bool:
+    """Whether our own engine runs, or was killed and has left something to put back."""
+    return read(place()) is not None
+
+
 def started(pid: int) -> int | None:
     """When a process began, in ticks since the boot (proc(5), field 22 of stat); None where there is no such."""
     try:
