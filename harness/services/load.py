@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from harness.mesh import LoadWish
+from harness.mesh import LoadWish, RequestWish
 from harness.observation import Gap, LoadResult, Response
 from harness.services import traffic
 from harness.services.traffic import Connection, Dial
@@ -24,12 +24,16 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRAC
 
 
 class Running:
-    """A load that runs in threads of its own from the moment it is made."""
+    """A load that runs in threads of its own from the moment it is made.
 
-    def __init__(self, dial: Dial, address: str, wish: LoadWish) -> None:
+    ``fresh`` is what is sent on new connections, where that is not the same as on those that stay open.
+    """
+
+    def __init__(self, dial: Dial, address: str, wish: LoadWish, fresh: RequestWish | None = None) -> None:
         self._dial = dial
         self._address = (address, wish.request.port)
         self._wish = wish
+        self._fresh = fresh or wish.request
         self._left = itertools.islice(itertools.count(), wish.count)
         self._tally = _Tally(wish.watch)
         self._stop = threading.Event()
@@ -59,13 +63,12 @@ class Running:
         connection = self._connection()
         while not self._stop.wait(max(0.0, due - time.monotonic())) and self._tally.take(self._left):
             due += interval
-            self._one(connection)
+            self._one(connection, self._wish.request if kept else self._fresh)
             if not kept:
                 connection.close()
         connection.close()
 
-    def _one(self, connection: Connection) -> None:
-        request = self._wish.request
+    def _one(self, connection: Connection, request: RequestWish) -> None:
         reused = connection.sock is not None and connection.answers > 0
         try:
             self._tally.answer(traffic.exchange(connection, request))
@@ -75,15 +78,15 @@ class Running:
             if not reused or connection.answering or request.method not in _IDEMPOTENT:
                 self._tally.failure(traffic.words(error))
                 return
-            self._again(connection)
+            self._again(connection, request)
         except traffic.FAULTS as error:
             connection.close()
             self._tally.failure(traffic.words(error))
 
-    def _again(self, connection: Connection) -> None:
+    def _again(self, connection: Connection, request: RequestWish) -> None:
         self._tally.retry()
         try:
-            self._tally.answer(traffic.exchange(connection, self._wish.request))
+            self._tally.answer(traffic.exchange(connection, request))
         except traffic.FAULTS as error:
             connection.close()
             self._tally.failure(f"{traffic.words(error)} (after a retry)")

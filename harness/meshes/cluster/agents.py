@@ -42,9 +42,13 @@ class Agent:
         order = {"address": address, "wish": agent.request_data(wish)}
         return agent.response_of(self._order("POST", "request", order, wish.timeout))
 
-    def load(self, address: str, wish: LoadWish) -> Running:
-        """Have it send requests until that is stopped."""
-        order = {"address": address, "wish": agent.load_data(wish)}
+    def load(self, address: str, wish: LoadWish, fresh: RequestWish) -> Running:
+        """Have it send requests until that is stopped, ``fresh`` ones on new connections."""
+        order = {
+            "address": address,
+            "wish": agent.load_data(wish),
+            "fresh": agent.request_data(fresh),
+        }
         return Running(self, str(self._order("POST", "load", order)["id"]), wish.request.timeout)
 
     def stop(self, load: str, timeout: float) -> LoadResult:

@@ -1,7 +1,15 @@
 """The applications of a cluster as objects: Bookinfo's details, a client with a sidecar, an outsider without.
 
+What the client's sidecar does for its application must not blur what is looked at:
+
+- It never sends a request again, which would hide a failure.
+- It keeps connections to details, and one that is old serves one more request with the filters of its own time (they
+  are drained, not cut, when a listener changes). So what a scenario sends on a new connection is marked, and goes to
+  a subset whose connections serve one request; loads on kept connections go by kept ones, which end when idle.
+
 All have one container that needs nothing but to listen: no rights, no root, nothing to write to. Pods that end stay
-for ``_LINGER`` seconds and serve on, since the news that they end takes time to reach every sidecar.
+for ``_LINGER`` seconds and serve on, since the news that they end takes time to reach every sidecar; after that a
+sidecar has nothing left to drain.
 """
 
 from __future__ import annotations
@@ -20,10 +28,14 @@ CLIENT: Final = "client"
 OUTSIDER: Final = "outsider"
 DETAILS: Final = "details"
 AGENTS: Final = (CLIENT, OUTSIDER)
+FRESH: Final = ("x-harness-connection", "new")
+"""The mark of a request that must have a connection of its own; it does not leave the client's sidecar."""
 
 _LINGER: Final = 3
 _GRACE_SECONDS: Final = 15
 _USER: Final = 65534
+_IDLE: Final = "1s"
+_VERSION: Final = {"version": "v1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +53,18 @@ class App:
     probe: str = "/"
 
 
-_UNCAPTURED: Final = {"traffic.sidecar.istio.io/excludeInboundPorts": str(agent.PORT)}
+_SIDECAR: Final = {"proxy.istio.io/config": "terminationDrainDuration: 1s"}
+_UNCAPTURED: Final = {**_SIDECAR, "traffic.sidecar.istio.io/excludeInboundPorts": str(agent.PORT)}
 _AGENT: Final = "harness.services.apps.client"
 APPS: Final = (
     App(
         name=DETAILS,
         module="harness.services.apps.details",
         account="bookinfo-details",
-        labels={"app": "details", "version": "v1"},
+        labels={"app": "details", **_VERSION},
         ports={"http": 9080, "http-alt": 9081},
         arguments=("--port=9080", "--port=9081"),
+        annotations=_SIDECAR,
         probe="/details/0",
     ),
     App(CLIENT, _AGENT, CLIENT, {"app": CLIENT}, {"tcp-agent": agent.PORT}, annotations=_UNCAPTURED),
@@ -77,7 +91,7 @@ def namespace(settings: Settings) -> Object:
 
 def all_of(settings: Settings) -> list[Object]:
     """Everything in the namespace, in the order to make it."""
-    objects = [_calm(settings)]
+    objects = [_connections(settings), _routes(settings)]
     if settings.strict:
         objects.append(_strict(settings))
     for app in APPS:
@@ -91,20 +105,34 @@ def _head(api_version: str, kind: str, name: str, settings: Settings) -> dict[st
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 
 
-def _calm(settings: Settings) -> Object:
-    """No sidecar tries a request again: what it would hide is what loads count."""
-    name = DETAILS
-    ports = next(app.ports for app in APPS if app.name == name).values()
-    routes = [
-        {
-            "match": [{"port": port}],
-            "route": [{"destination": {"host": name, "port": {"number": port}}}],
-            "retries": {"attempts": 0},
-        }
-        for port in ports
-    ]
-    spec = {"hosts": [name], "http": routes}
-    return {**_head("networking.istio.io/v1", "VirtualService", name, settings), "spec": spec}
+def _connections(settings: Settings) -> Object:
+    pool = {"http": {"maxRequestsPerConnection": 1}}
+    fresh = {"name": FRESH[1], "labels": _VERSION, "trafficPolicy": {"connectionPool": pool}}
+    spec = {
+        "host": DETAILS,
+        "trafficPolicy": {"connectionPool": {"http": {"idleTimeout": _IDLE}}},
+        "subsets": [fresh],
+    }
+    return {**_head("networking.istio.io/v1", "DestinationRule", DETAILS, settings), "spec": spec}
+
+
+def _routes(settings: Settings) -> Object:
+    ports = next(app.ports for app in APPS if app.name == DETAILS).values()
+    routes = [_route(port, fresh=fresh) for port in ports for fresh in (True, False)]
+    spec = {"hosts": [DETAILS], "http": routes}
+    return {**_head("networking.istio.io/v1", "VirtualService", DETAILS, settings), "spec": spec}
+
+
+def _route(port: int, *, fresh: bool) -> dict[str, Any]:
+    header, value = FRESH
+    marked = {"headers": {header: {"exact": value}}} if fresh else {}
+    subset = {"subset": value} if fresh else {}
+    return {
+        "match": [{"port": port, **marked}],
+        "route": [{"destination": {"host": DETAILS, "port": {"number": port}, **subset}}],
+        "headers": {"request": {"remove": [header]}},
+        "retries": {"attempts": 0},
+    }
 
 
 def _strict(settings: Settings) -> Object:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harness.mesh import LoadWish, RequestWish
+from harness.mesh import RequestWish
 from harness.meshes.cluster import objects
 from harness.meshes.cluster.settings import Settings
 
@@ -41,9 +41,12 @@ class Place:
             return wish
         return dataclasses.replace(wish, headers=(("host", f"{self.host}:{wish.port}"), *wish.headers))
 
-    def loaded(self, wish: LoadWish) -> LoadWish:
-        """A load of such requests."""
-        return dataclasses.replace(wish, request=self.addressed(wish.request))
+    def fresh(self, wish: RequestWish) -> RequestWish:
+        """A request that must go out on a new connection all the way, where a sidecar would take an old one."""
+        wish = self.addressed(wish)
+        if wish.source != objects.CLIENT or self.name != objects.DETAILS:
+            return wish
+        return dataclasses.replace(wish, headers=(*wish.headers, objects.FRESH))
 
 
 def places(settings: Settings) -> Mapping[str, Place]:

@@ -1,7 +1,7 @@
 """An agent inside of a cluster that sends requests when it is told to: ``... client [--port N] [--host ADDRESS]``.
 
     POST   /request    {"address": name, "wish": request}  -> the response
-    POST   /load       {"address": name, "wish": load}     -> {"id": id}; the load runs
+    POST   /load       {"address": name, "wish": load, "fresh": request for new connections} -> {"id": id}
     DELETE /load/<id>                                      -> what it met; again and again the same
     GET    /                                               -> 200
 
@@ -52,11 +52,11 @@ class _Agent:
         raise _NotFound(f"{method} {path}")
 
     def _start(self, data: Mapping[str, Any]) -> str:
-        wish = agent.load_of(data["wish"])
+        wish, fresh = agent.load_of(data["wish"]), agent.request_of(data["fresh"])
         address = _address(data, wish.request.port)
         with self._lock:
             name = next(self._ids)
-            self._loads[name] = load.Running(traffic.dial, address, wish)
+            self._loads[name] = load.Running(traffic.dial, address, wish, fresh)
         return name
 
     def _stop(self, name: str) -> dict[str, Any]:
