@@ -15,8 +15,15 @@ LACKS = 3
 
 
 @click.command()
+@click.option(
+    "--mesh",
+    type=click.Choice(["local", "sim", "kind", "existing"]),
+    default="local",
+    show_default=True,
+    help="Whose lacks decide the exit code.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(output: str) -> None:
+def command(mesh: str, output: str) -> None:
     """Try what the meshes need: Python, Go, programs, namespaces, network, disk, memory, a container engine.
 
     Changes nothing. What it makes to try, it makes in namespaces that go at once.
@@ -24,9 +31,10 @@ def command(output: str) -> None:
     \b
     Examples:
       harness doctor
+      harness doctor --mesh kind
       harness doctor --output json | jq .meshes
 
-    Exit codes: 0 the local mesh can run, 3 it cannot.
+    Exit codes: 0 the mesh can run, 3 it cannot.
     """
     from harness import doctor
     from harness.toolchain.lacking import Lacking
@@ -40,7 +48,7 @@ def command(output: str) -> None:
         click.echo(json.dumps(examination.to_json(), indent=2))
     else:
         _text(examination)
-    sys.exit(0 if examination.available("local") else LACKS)
+    sys.exit(0 if examination.available(mesh) else LACKS)
 
 
 def _text(examination: doctor.Examination) -> None:

@@ -40,9 +40,8 @@ def command(name: str, everything: bool) -> NoReturn:
 
 
 def _down(name: str, everything: bool) -> int:
-    from harness.meshes import kind
     from harness.meshes.kind import state
-    from harness.services.engine import own
+    from harness.services.engine import extra, own
 
     known = state.names()
     if name and name not in known:
@@ -53,7 +52,7 @@ def _down(name: str, everything: bool) -> int:
     if not known and not everything and not own.left():
         click.echo("nothing of ours is here")
         return DONE
-    kind.need_packages()
+    extra.need()
     return _remove(name, everything)
 
 

@@ -1,6 +1,6 @@
 """What this machine can run, and what it lacks: everything is tried, nothing is guessed.
 
-``examine`` tries all of it in about a second; ``local_refusal`` only whether a local mesh may be made, in
+``examine`` tries all of it in a few seconds; ``local_refusal`` only whether a local mesh may be made, in
 milliseconds, for those who would fall back on another mesh.
 """
 
@@ -8,33 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final
 
-from harness.doctor import machine, namespaces, network, programs
+from harness.doctor import cluster, machine, namespaces, network, programs
 from harness.doctor.finding import Availability, Examination, Finding
-from harness.toolchain.programs import LOCAL
+from harness.toolchain.programs import KIND, LOCAL, RELEASED_KIND
 
 __all__ = ["Availability", "Examination", "Finding", "conclude", "examine", "local_refusal"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """A kind of mesh: the findings that must be good, and a word where this version cannot run it yet."""
-
-    needs: tuple[str, ...]
-    missing: str = ""
-
-
-_NOT_YET: Final = "this version of the harness does not run it"
+_BASE: Final = ("python", "packages", "wasmtime")
+# Each kind of mesh, and the findings that must be good for it.
 _KINDS: Final = {
-    "sim": _Kind(("python", "packages", "wasmtime")),
-    "local": _Kind(
-        ("python", "packages", "wasmtime", "namespaces", "network", "disk", "memory", "go", *LOCAL),
+    "sim": _BASE,
+    "local": (*_BASE, "namespaces", "network", "disk", "memory", "go", *LOCAL),
+    "kind": (
+        *(*_BASE, "kind packages", "container engine", "images", "kind disk", "kind memory", "go"),
+        *RELEASED_KIND,
     ),
-    "kind": _Kind(("container engine", "kubectl"), _NOT_YET),
-    "existing": _Kind(("kubectl",), _NOT_YET),
+    "existing": (*_BASE, "kubectl", "helm"),
 }
+_PROGRAMS: Final = tuple(dict.fromkeys((*LOCAL, *KIND)))
 
 
 def local_refusal() -> str | None:
@@ -44,7 +38,7 @@ def local_refusal() -> str | None:
 
 def examine() -> Examination:
     """Try everything. Raises Lacking only where there is no place for a cache folder."""
-    building = bool(programs.missing())
+    building, ever = bool(programs.missing()), bool(programs.missing(_PROGRAMS))
     tries: Sequence[Callable[[], Finding | list[Finding]]] = (
         machine.python,
         machine.packages,
@@ -53,9 +47,12 @@ def examine() -> Examination:
         network.examine,
         lambda: machine.disk(building),
         lambda: machine.memory(building),
-        machine.engine,
-        lambda: programs.go(building),
-        programs.examine,
+        cluster.packages,
+        cluster.engine,
+        cluster.images,
+        cluster.room,
+        lambda: programs.go(ever),
+        lambda: programs.examine(_PROGRAMS),
     )
     with ThreadPoolExecutor() as pool:
         found = list(pool.map(lambda attempt: attempt(), tries))
@@ -67,8 +64,7 @@ def conclude(findings: Sequence[Finding]) -> list[Availability]:
     """Which kinds of mesh can run, given these findings."""
     bad = {finding.what: finding for finding in findings if not finding.ok}
     meshes = []
-    for name, kind in _KINDS.items():
-        why = [f"{what}: {bad[what].detail}" for what in kind.needs if what in bad]
-        why = [*([kind.missing] if kind.missing else []), *why]
+    for name, needs in _KINDS.items():
+        why = [f"{what}: {bad[what].detail}" for what in needs if what in bad]
         meshes.append(Availability(name, not why, "; ".join(why)))
     return meshes

@@ -24,10 +24,6 @@ _PYTHON_FLOOR: Final = (3, 11)
 # The modules of the harness's extra that are not programs.
 _MODULES: Final = ("bcrypt", "cryptography", "pydantic", "pyroute2", "ruamel.yaml")
 _EXTRA: Final = "pip install 'autowasm[harness]'"
-_ENGINES: Final = (
-    ("docker", ("version", "--format", "{{.Server.Version}}")),
-    ("podman", ("info", "--format", "{{.Version.Version}}")),
-)
 
 
 def python() -> Finding:
@@ -79,7 +75,7 @@ def disk(building: bool) -> Finding:
 
 def memory(building: bool) -> Finding:
     """Is there memory, as the kernel and this control group count it?"""
-    free = min(available(Path("/proc/meminfo")), _group_limit(Path("/sys/fs/cgroup")))
+    free = free_memory()
     need = _MEMORY[building]
     return Finding(
         "memory",
@@ -87,6 +83,11 @@ def memory(building: bool) -> Finding:
         f"{free / GIB:.1f} GiB available, {need / GIB:.1f} needed{' to build' if building else ''}",
         "end other programs, or give this machine or container more",
     )
+
+
+def free_memory() -> int:
+    """Bytes that can still be had here."""
+    return min(available(Path("/proc/meminfo")), _group_limit(Path("/sys/fs/cgroup")))
 
 
 def available(meminfo: Path) -> int:
@@ -107,17 +108,3 @@ def _group_limit(root: Path) -> int:
             continue
         return int(value) if value.isdigit() else sys.maxsize
     return sys.maxsize
-
-
-def engine() -> Finding:
-    """Does docker or podman answer?"""
-    said = []
-    for name, arguments in _ENGINES:
-        if shutil.which(name) is None:
-            said.append(f"no {name}")
-            continue
-        problem = namespaces.attempt([name, *arguments])
-        if not problem:
-            return Finding("container engine", True, f"{name} answers")
-        said.append(f"{name}: {problem}")
-    return Finding("container engine", False, "; ".join(said), "install docker or podman, and start it")

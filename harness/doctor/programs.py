@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.doctor import namespaces
 from harness.doctor.finding import Finding
 from harness.toolchain import binaries, golang, history, pypi
 from harness.toolchain.lacking import Lacking
-from harness.toolchain.programs import GO_WHEEL, LOCAL, TABLE, GoProgram, Program
+from harness.toolchain.programs import (
+    GO_WHEEL,
+    LOCAL,
+    TABLE,
+    GoProgram,
+    NestedProgram,
+    Program,
+    WheelProgram,
+)
 
 
-def examine() -> list[Finding]:
-    """One finding a program, each that is there having been started, and one about all."""
+def examine(names: Sequence[str] = LOCAL) -> list[Finding]:
+    """One finding a program, each that is there having been started."""
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(_program, (TABLE[name] for name in LOCAL)))
+        return list(pool.map(_program, (TABLE[name] for name in names)))
 
 
-def missing() -> list[GoProgram]:
+def missing(names: Sequence[str] = LOCAL) -> list[GoProgram]:
     """The programs that a run would have to build."""
-    return [row for row in map(TABLE.__getitem__, LOCAL) if isinstance(row, GoProgram) and _absent(row)]
+    return [row for row in map(TABLE.__getitem__, names) if isinstance(row, GoProgram) and _absent(row)]
 
 
 def _absent(program: Program) -> bool:
@@ -33,9 +42,10 @@ def _program(program: Program) -> Finding:
     try:
         found = binaries.locate(program)
         if found is None:
-            assert isinstance(program, GoProgram)  # one of a wheel is there, or Lacking
+            assert not isinstance(program, WheelProgram)  # it is there, or Lacking
+            how = "built" if isinstance(program, GoProgram) else "fetched"
             return Finding(
-                program.name, True, f"{program.version}, to be built once: about {seconds(program):.0f} s"
+                program.name, True, f"{program.version}, to be {how} once: about {seconds(program):.0f} s"
             )
         said = namespaces.attempt([str(found.path), *program.probe])
     except Lacking as lacking:
@@ -48,7 +58,7 @@ def _program(program: Program) -> Finding:
     return Finding(program.name, True, f"{found.version}, {found.origin} ({found.path})")
 
 
-def seconds(program: GoProgram) -> float:
+def seconds(program: GoProgram | NestedProgram) -> float:
     """How long its build may take: as last time, else as a cold one on two cores."""
     return history.seconds(program.name) or program.usual
 

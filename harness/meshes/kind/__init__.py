@@ -4,29 +4,14 @@
 lock that dies with its owner: whatever a killed run leaves is found again and removed.
 """
 
-import importlib.util
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from harness.meshes.kind.options import Options
-from harness.toolchain.lacking import Lacking
 
 if TYPE_CHECKING:
     from harness.meshes.kind.kind import Kind as Kind
 
-__all__ = ["MODULES", "Kind", "Options", "need_packages"]
-
-MODULES: Final = ("docker", "pytest_kind", "testcontainers")
-"""What it needs of Python packages beside the harness: those of the extra ``kind``."""
-
-
-def need_packages() -> None:
-    """Raise Lacking where a package of the extra is missing; to be called before the mesh or an engine is loaded."""
-    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise Lacking(
-            f"kind: packages of the extra must be installed: {', '.join(missing)} missing",
-            remedy="pip install 'autowasm[harness,kind]'",
-        )
+__all__ = ["Kind", "Options"]
 
 
 def __getattr__(name: str) -> Any:

@@ -35,20 +35,28 @@ def find(emit: events.Emit, *, install: bool) -> Engine:
         Lacking: there is none and none can be started; the message has the exact line to type.
     """
     silent, found = _answering()
-    if found is None:
-        if install and packages.possible() and packages.wanted():
-            packages.install(packages.wanted(), emit)  # where services are started at once, it may answer now
-            silent, found = _answering()
-        found = found or _own(emit, silent)
+    if install and packages.possible():
+        missing = [
+            *(packages.wanted() if found is None or not shutil.which("docker") else []),
+            *packages.beside(),
+        ]
+        if missing:
+            packages.install(missing, emit)
+            silent, found = (
+                (silent, found) if found else _answering()
+            )  # where services start at once, it answers now
+    found = found or _own(emit, silent)
     if not shutil.which("docker"):
-        if install and packages.possible():
-            packages.install(packages.wanted(), emit)
-        else:
-            raise Lacking(
-                "container engine: the program docker must be on PATH: kind calls it",
-                remedy=packages.line(packages.wanted()),
-            )
+        release(found, emit)
+        raise _no_command()
     return found
+
+
+def _no_command() -> Lacking:
+    return Lacking(
+        "container engine: the program docker must be on PATH: kind calls it",
+        remedy=packages.line(packages.wanted()),
+    )
 
 
 @contextlib.contextmanager
@@ -64,11 +72,11 @@ def using(emit: events.Emit, *, install: bool) -> Iterator[Engine]:
 def refusal() -> tuple[str, Lacking | None]:
     """Without starting anything: which engine a run would use, in words, and what is lacking for it."""
     silent, found = _answering()
+    command = None if shutil.which("docker") or not (found or shutil.which("dockerd")) else _no_command()
     if found:
         found.client.close()
-        return f"answers at {found.host}", None
-    lacking = _unable(silent)
-    return "none answers; one of our own will be started, and ended after the run", lacking
+        return f"answers at {found.host}", command
+    return "none answers; one of our own will be started, and ended after the run", command or _unable(silent)
 
 
 def answering() -> Engine | None:

@@ -35,11 +35,16 @@ def line(packages: Sequence[str]) -> str:
 def wanted() -> list[str]:
     """The packages that are missing for an engine of our own: the daemon, and the command that kind calls."""
     missing = [] if shutil.which("dockerd") else ["docker.io"]
-    if not shutil.which("docker"):  # newer releases have the command in a package of its own
-        missing += (
-            ["docker-cli"] if _known("docker-cli") else [one for one in ["docker.io"] if one not in missing]
-        )
-    return missing
+    if shutil.which("docker"):
+        return missing
+    if _known("docker-cli"):  # newer releases have the command in a package of its own
+        return [*missing, "docker-cli"]
+    return missing or ["docker.io"]
+
+
+def beside() -> list[str]:
+    """What is missing where images have to be made too, because no image registry can be reached."""
+    return [] if shutil.which("debootstrap") else ["debootstrap"]
 
 
 def _known(package: str) -> bool:
