@@ -7,11 +7,12 @@ lock that dies with its owner: whatever a killed run leaves is found again and r
 from typing import TYPE_CHECKING, Any
 
 from harness.meshes.kind.options import Options
+from harness.services.engine.extra import need as need_packages
 
 if TYPE_CHECKING:
     from harness.meshes.kind.kind import Kind as Kind
 
-__all__ = ["Kind", "Options"]
+__all__ = ["Kind", "Options", "need_packages"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Are the packages of the extra ``kind`` there? To be asked before an engine or a kind mesh is loaded: they need them."""
+"""Are the packages of the extra ``kind`` there? An engine and a kind mesh need them to be loaded at all."""
 
 from __future__ import annotations
 
