@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "schema": "schema",
     "sim": "sim",
     "toolchain": "toolchain",
+    "images": "images",
 }
 
 

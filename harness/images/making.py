@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness.images.work import Work
 from harness.toolchain import binaries, cache
 from harness.toolchain.binaries import Toolchain
 
+Told = Callable[[str], None]
 _COMMON: Final = ("layer.py", "archive.py", "dpkg.py", "rootfs.py", "controlplane.py")
 
 

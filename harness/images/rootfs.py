@@ -15,7 +15,7 @@ import stat
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -135,8 +135,11 @@ def ensure(emit: events.Emit) -> Rootfs:
         if refusal:
             raise refusal
         waiting = "a Debian file system is being made by another run: waiting for"
-        told: Callable[[str], None] = lambda owner: emit(events.Notice(f"{waiting} {owner}"))  # noqa: E731
-        with cache.locked(target, what="makes a Debian file system", waiting=told):
+        with cache.locked(
+            target,
+            what="makes a Debian file system",
+            waiting=lambda owner: emit(events.Notice(f"{waiting} {owner}")),
+        ):
             if not target.is_file():
                 _make(target, emit)
     return Rootfs(measured(target))

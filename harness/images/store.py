@@ -21,11 +21,16 @@ _KNOCK_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An image of ours in the engine: one of its names (or its id), its size in bytes, and its id."""
+    """An image of ours in the engine: its names (a build's own stages have none), its size in bytes, and its id."""
 
-    name: str
+    names: tuple[str, ...]
     size: int
     id: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in a list."""
+        return self.names[0] if self.names else f"{self.id.removeprefix('sha256:')[:12]} (a stage of a build)"
 
 
 class Store:
@@ -92,7 +97,7 @@ class Store:
         """Every image that carries our label, the newest first."""
         with _answering("its images"):
             found = self._client.images.list(filters={"label": f"{LABEL}={OWNER}"})
-        return [Kept((image.tags or [image.short_id])[0], _size(image.attrs), image.id) for image in found]
+        return [Kept(tuple(image.tags), _size(image.attrs), str(image.id)) for image in found]
 
     def remove(self, kept: Kept) -> str:
         """Take an image away: empty where it went, else why it stays (a container runs it)."""

@@ -25,15 +25,15 @@ TOOLS: Final = ("pip", "hatchling>=1.27")
 _OLDEST, _NEWEST = 17, 36
 
 
-def key(python: str, dependencies: Sequence[str]) -> str:
-    """What the wheels depend on, as a word."""
-    said = "\0".join((python, platform.machine(), *sorted(dependencies), *TOOLS))
+def key(dependencies: Sequence[str]) -> str:
+    """What the wheels depend on but for the Python, as a word."""
+    said = "\0".join((platform.machine(), *sorted(dependencies), *TOOLS))
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def ensure(python: str, dependencies: Sequence[str], work: Work) -> Path:
     """A folder with the wheels for a Python (e.g. 3.11), fetched where it is not there yet. Raises Lacking."""
-    folder = cache.root() / "images" / f"wheels-{key(python, dependencies)}"
+    folder = cache.root() / "images" / f"wheels-{python}-{key(dependencies)}"
     if folder.is_dir():
         return folder
     with cache.locked(folder, what="fetches wheels"):
