@@ -86,9 +86,6 @@ securityContext:
   readOnlyRootFilesystem: true
   capabilities:
     drop: [ALL]
-env:
-  - name: PYTHONDONTWRITEBYTECODE
-    value: "1"
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 1
