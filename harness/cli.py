@@ -11,6 +11,7 @@ import click
 # name -> module of harness.commands that holds ``command``; the order is the order of --help.
 _COMMANDS: Final = {
     "run": "run",
+    "plan": "plan",
     "compare": "compare",
     "down": "down",
     "up": "up",

@@ -1,12 +1,14 @@
 """``harness run``: scenarios against a mesh, with a report and an exit code that can be relied on.
 
 For ``local`` the command starts itself again inside namespaces of its own; the outer one only waits. What the
-user asked for is read and checked before that, so that a mistyped key costs milliseconds.
+user asked for is read and checked before that, so that a mistyped key costs milliseconds. How the other meshes are
+entered is in ``places``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import secrets
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import click
+
+from harness.commands import places
 
 if TYPE_CHECKING:
     from harness import events, run
@@ -35,7 +39,7 @@ class Settings:
     """The command line."""
 
     paths: Sequence[Path]
-    mesh: Literal["local", "sim"] | None
+    mesh: Literal["local", "sim", "kind", "existing"] | None
     keep: bool
     list_only: bool
     output: Literal["text", "json"]
@@ -43,14 +47,21 @@ class Settings:
     artifacts: Path
     fail_fast: bool
     timeout_factor: float
+    place: Mapping[str, Any]
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--mesh", type=click.Choice(["local", "sim"]), help="Where to run; else local, if it can run here."
+    "--mesh",
+    type=click.Choice(["local", "sim", "kind", "existing"]),
+    help="Where to run; else local, if it can run here.",
 )
-@click.option("--keep", is_flag=True, help="Leave the mesh up after the run, until Ctrl-C.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Leave the mesh up after the run: until Ctrl-C, or (kind) until `harness down`.",
+)
 @click.option("--list", "list_only", is_flag=True, help="Say what there is to run, and run nothing.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: one event a line.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write a JUnit XML file.")
@@ -67,6 +78,7 @@ class Settings:
     default=1.0,
     help="Stretches every time limit, for slow machines.",
 )
+@places.options
 def command(**given: Any) -> NoReturn:
     """Run scenario files (or all *.yaml in folders; else those of scenarios/) against a mesh.
 
@@ -74,13 +86,19 @@ def command(**given: Any) -> NoReturn:
     Examples:
       harness run
       harness run scenarios/hello-world.yaml --mesh sim
+      harness run --mesh kind --keep
+      harness run --mesh existing --context staging --registry registry.example.com/team \\
+        --apps-image registry.example.com/team/autowasm-apps:1
       harness run --junit junit.xml --artifacts /tmp/artifacts
       harness run --list --output json
 
     Exit codes: 0 all that ran passed, 1 something failed or nothing ran, 2 bad input, 3 the machine lacks
     something or the mesh broke, 130 interrupted.
     """
-    sys.exit(_command(Settings(**given)))
+    place = {name: given.pop(name) for name in places.NAMES}
+    settings = Settings(**given, place=place)
+    places.check(settings.mesh, place)
+    sys.exit(_command(settings))
 
 
 def _command(settings: Settings) -> int:
@@ -158,8 +176,12 @@ def _on_a_mesh(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fa
 
     os.environ.setdefault(_SINCE, repr(time.monotonic()))
     try:
-        on = _on_sim if _mesh_name(settings, emit) == "sim" else _on_local
-        return on(scenarios, settings, emit)
+        name = _mesh_name(settings, emit)
+        if name == "local":
+            return _on_local(scenarios, settings, emit)
+        signal.signal(signal.SIGTERM, _as_interrupt)
+        with places.PLACES[name](settings.place, settings.keep, emit) as meshes:
+            return _run(scenarios, meshes, settings, emit)
     except Broken as broken:
         if settings.output == "json":
             emit(events.Notice(str(broken), "warning"))
@@ -173,7 +195,7 @@ def _mesh_name(settings: Settings, emit: events.Emit) -> str:
     from harness.meshes.local import namespaces
     from harness.toolchain.lacking import Lacking
 
-    if settings.mesh == "sim" or namespaces.inside():
+    if settings.mesh in places.PLACES or namespaces.inside():
         return settings.mesh or "local"
     refusal = doctor.local_refusal()
     if refusal is None:
@@ -192,14 +214,6 @@ def _mesh_name(settings: Settings, emit: events.Emit) -> str:
     return "sim"
 
 
-def _on_sim(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) -> int:
-    from harness.meshes.sim import Sim
-
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    with Sim(emit) as mesh:
-        return _run(scenarios, mesh, settings, emit)
-
-
 def _on_local(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) -> int:
     from harness.meshes import local
     from harness.meshes.local import namespaces
@@ -210,16 +224,33 @@ def _on_local(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan
         return namespaces.enter([sys.executable, "-m", "harness", *sys.argv[1:]], [])
     signal.signal(signal.SIGTERM, _as_interrupt)
     with local.Local(toolchain, emit) as mesh:
-        return _run(scenarios, mesh, settings, emit)
+        return _run(scenarios, [mesh], settings, emit)
 
 
-def _run(scenarios: Sequence[model.Scenario], mesh: Mesh, settings: Settings, emit: Fan) -> int:
-    from harness import run
+def _run(scenarios: Sequence[model.Scenario], meshes: Sequence[Mesh], settings: Settings, emit: Fan) -> int:
+    """Run all scenarios on each mesh in turn; all that ran must have passed, on every one of them."""
+    from harness import events, run
 
-    ended = run.run(scenarios, mesh, emit, _options(settings, emit))
+    options = _options(settings, emit)
+    well = True
+    for mesh in meshes:
+        if len(meshes) > 1:
+            emit(events.Notice(f"\non {mesh.name}"))
+        ended = run.run(scenarios, mesh, emit, _on(mesh, meshes, options))
+        well = well and bool(ended.passed) and not ended.failed
+        if not well and settings.fail_fast:
+            break
     if settings.keep:
-        _keep(mesh, emit)
-    return PASSED if ended.passed and not ended.failed else FAILED
+        _keep(meshes, settings, emit)
+    return PASSED if well else FAILED
+
+
+def _on(mesh: Mesh, meshes: Sequence[Mesh], options: run.Options) -> run.Options:
+    """Options of one of several meshes: artifacts apart, and the bring-up told with the first."""
+    if len(meshes) == 1:
+        return options
+    apart = dataclasses.replace(options, artifacts=options.artifacts / mesh.name.replace("/", "-"))
+    return apart if mesh is meshes[0] else dataclasses.replace(apart, phases=(), since=None)
 
 
 def _options(settings: Settings, emit: Fan) -> run.Options:
@@ -237,11 +268,15 @@ def _options(settings: Settings, emit: Fan) -> run.Options:
     )
 
 
-def _keep(mesh: Mesh, emit: events.Emit) -> None:
+def _keep(meshes: Sequence[Mesh], settings: Settings, emit: events.Emit) -> None:
     from harness import events
 
-    lines = [f"The mesh {mesh.name} stays up until Ctrl-C.", *_ways_in(mesh.bindings)]
-    emit(events.Notice("\n".join(lines)))
+    if settings.mesh in places.STAY:  # without this process
+        emit(events.Notice(places.STAY[settings.mesh](meshes)))
+        return
+    for mesh in meshes:
+        lines = [f"The mesh {mesh.name} stays up until Ctrl-C.", *_ways_in(mesh.bindings)]
+        emit(events.Notice("\n".join(lines)))
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
 

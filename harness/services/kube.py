@@ -101,6 +101,19 @@ class Api:
             return False
         return True
 
+    def knows(self, api_version: str, kind: str) -> bool:
+        """Whether the API server has a kind at all."""
+        try:
+            self._resource(api_version, kind)
+        except Refused:
+            return False
+        return True
+
+    def may(self, review: Object) -> bool:
+        """Whether this user may do what a SelfSubjectAccessReview asks for."""
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self._json("POST", path, json=review)["status"].get("allowed"))
+
     def delete(self, target: ObjectRef, timeout: float = _GONE_SECONDS) -> bool:
         """Delete an object and wait until it is gone; False where there was none."""
         path = self.path(target)

@@ -48,7 +48,7 @@ class Cluster:
 
     Istio must be there when it is entered; AutoWasm need not yet.
 
-    Raises (entering): Broken where an application does not come up, Refused where the API server says no.
+    Raises (entering): Broken where an application does not come up, or the API server says no.
     Raises (methods): as ``harness.mesh.Mesh`` says.
     """
 
@@ -89,6 +89,9 @@ class Cluster:
                 self._deploy()
             with self._phase("first request", "from pod to pod"):
                 self._wait_for_first()
+        except Refused as error:
+            self._end()
+            raise Broken(f"applications: {error}") from error
         except BaseException:
             self._end()
             raise
@@ -169,15 +172,18 @@ class Cluster:
         return known[name]
 
     def _deploy(self) -> None:
-        self._api.apply(objects.namespace(self._settings))
+        if self._settings.namespace_labels:
+            self._api.apply(objects.namespace(self._settings))
         for one in objects.all_of(self._settings):
             self._api.apply(one)
         deployments, names = Deployments(self._api), [app.name for app in objects.APPS]
         deployments.wait(self._settings.namespace, names, _READY_SECONDS)
         injected = [app.name for app in objects.APPS if app.injected]
         if bare := deployments.without_sidecar(self._settings.namespace, injected):
-            labels = ", ".join(f"{key}={value}" for key, value in self._settings.namespace_labels.items())
-            raise Broken(f"pod {bare[0]}: must have a sidecar injected by the namespace's {labels}, has none")
+            raise Broken(
+                f"pod {bare[0]}: must have a sidecar, has none: label namespace {self._settings.namespace} as the"
+                " injector of this Istio wants it (istio-injection=enabled, or istio.io/rev)"
+            )
 
     def _wait_for_first(self) -> None:
         """Wait until the sidecars know each other, and the node knows the Service, which the outsider goes by."""
