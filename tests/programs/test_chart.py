@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
 import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -210,6 +214,36 @@ def test_without_a_namespace(release, cluster):
     assert "wasmc push" in told
     assert "kubectl get aw" in told
     assert "--force-conflicts" not in told
+
+
+def test_from_a_repository(release, cluster, tmp_path):
+    """The documented two commands, word for word, with a packaged chart of a repository."""
+    release.ok("package", CHART, "-d", tmp_path / "repository")
+    with web(tmp_path / "repository") as url:
+        release.ok("repo", "index", tmp_path / "repository", "--url", url)
+        release.ok("repo", "add", "servicemesh-tcm", url)
+        release.ok("install", "servicemesh-tcm/wasmer", "--generate-name")
+    for name in PROGRAMS:
+        assert cluster.admin.get(Deployment, name, namespace="istio-system").spec.replicas == 2
+
+
+@contextlib.contextmanager
+def web(folder: Path):
+    """A folder on loopback."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_one_installation(release):
