@@ -87,8 +87,9 @@ class Sent:
 class Reply:
     """What came of a request.
 
-    ``outcome`` is "response", "timeout", "reset" or "closed"; ``upstream`` is what the application got, None where
-    nothing reached it; ``calls`` are the filter's own calls to clusters.
+    ``outcome`` is "response", "timeout", "reset" or "closed", or "ended" where the filter ended the whole proxy;
+    ``upstream`` is what the application got, None where nothing reached it; ``calls`` are the filter's own calls to
+    clusters.
     """
 
     outcome: str
@@ -185,7 +186,7 @@ class Filter:
 
     def sleep(self, seconds: float) -> None:
         """Let simulated time pass: ticks, answers and time-outs that are due happen."""
-        self._proxy.world.clock.sleep(seconds * 1000)
+        self._proxy.sleep(seconds * 1000)
         self.logs += _logs(self._proxy.world.take_logs())
 
     @property
@@ -195,9 +196,9 @@ class Filter:
 
     @property
     def failure(self) -> str:
-        """How the filter trapped: where, and the host call before it; empty while it runs."""
+        """How the filter trapped: where, and the host call before it; or how it ended Envoy. Empty while it runs."""
         loaded = self._slot.loaded
-        return loaded.host.failure if loaded is not None else self._slot.error
+        return self._proxy.world.ended or (loaded.host.failure if loaded is not None else self._slot.error)
 
 
 def answer(

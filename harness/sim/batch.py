@@ -1,9 +1,11 @@
 """The batch interface, for machines: a module and a script give an answer that a real Envoy would give.
 
 The answer: ``{"loaded", "error", "start_logs", "results": [{"name", "outcome", "status", "headers", "body",
-"trailers", "upstream": [{"cluster", "method", "path", "headers", "body", "trailers"}], "logs"}], "metrics"}``. Where a
-module is not loaded, results are those of a sidecar that fetched it under its failure policy. As in a proxy with one
-worker, the module is started three times (canary, main thread, worker), and all of that is in the logs.
+"trailers", "upstream": [{"cluster", "method", "path", "headers", "body", "trailers"}], "logs"}], "ended",
+"metrics"}``. Where a module is not loaded, results are those of a sidecar that fetched it under its failure policy.
+``ended`` is null, or says what ended the whole proxy: the outcome of the request at that time, and of all behind it, is
+"ended". As in a proxy with one worker, the module is started three times (canary, main thread, worker), and all of that
+is in the logs.
 """
 
 from __future__ import annotations
@@ -40,19 +42,20 @@ def run(
     proxy = sidecar.Sidecar(place, route)
     slot = sidecar.Slot(place, module, _plugin(wanted.plugin), whole=True, envoy=wanted.envoy)
     proxy.slots.append(slot)
-    place.settle()
+    proxy.settle()
     start = logs(place.take_logs())
     return {
         "loaded": slot.loaded is not None,
         "error": slot.error or None,
         "start_logs": start,
         "results": [_result(proxy, request, wanted.client_timeout_ms) for request in wanted.requests],
+        "ended": place.ended or None,
         "metrics": place.figures(),
     }
 
 
 def _result(proxy: sidecar.Sidecar, request: script.Request, timeout: float) -> dict[str, Any]:
-    proxy.world.clock.sleep(request.sleep_ms_before)
+    proxy.sleep(request.sleep_ms_before)
     received = proxy.request(_request(request), timeout)
     return {
         "name": request.name,

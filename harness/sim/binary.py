@@ -21,17 +21,24 @@ class Corrupted(ValueError):
     """The host cannot find its way through the bytes."""
 
 
-class _Reader:
+class Reader:
     """A place in bytes, which ends at ``end``."""
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
         self.data, self.at, self.end = data, at, end
 
     def byte(self) -> int:
+        """One byte."""
         if self.at >= self.end:
             raise Corrupted
         self.at += 1
         return self.data[self.at - 1]
+
+    def peek(self) -> int:
+        """The next byte, which stays."""
+        if self.at >= self.end:
+            raise Corrupted
+        return self.data[self.at]
 
     def number(self) -> int:
         """An unsigned LEB128 of at most 30 bits, which is all that the host takes."""
@@ -45,15 +52,16 @@ class _Reader:
                 return total
         raise Corrupted
 
-    def sized(self) -> _Reader:
+    def sized(self) -> Reader:
         """What follows, with its size before it."""
         size = self.number()
         if self.at + size > self.end:
             raise Corrupted
         self.at += size
-        return _Reader(self.data, self.at - size, self.at)
+        return Reader(self.data, self.at - size, self.at)
 
     def text(self) -> bytes:
+        """What follows, with its size before it, as bytes."""
         part = self.sized()
         return self.data[part.at : part.end]
 
@@ -64,22 +72,27 @@ def abi(module: bytes) -> str | None:
     Raises:
         Corrupted: the host would say so.
     """
-    for kind, section in _sections(module):
+    for kind, section in sections(module):
         if kind == _EXPORTS:
             return _marker(section)
     return None
 
 
-def _sections(module: bytes) -> Iterator[tuple[int, _Reader]]:
+def sections(module: bytes) -> Iterator[tuple[int, Reader]]:
+    """The sections by their numbers.
+
+    Raises:
+        Corrupted: the host cannot find its way through them.
+    """
     if len(module) >= _HEADER and not module.startswith(_MAGIC):
         raise Corrupted
-    reader = _Reader(module, _HEADER, len(module))
+    reader = Reader(module, _HEADER, len(module))
     while reader.at < reader.end:
         kind = reader.byte()
         yield kind, reader.sized()
 
 
-def _marker(section: _Reader) -> str | None:
+def _marker(section: Reader) -> str | None:
     count = section.number()
     if section.at + count > section.end:
         raise Corrupted
@@ -97,13 +110,13 @@ def check_names(module: bytes) -> None:
     Raises:
         Corrupted: they cannot be read.
     """
-    for kind, section in _sections(module):
+    for kind, section in sections(module):
         if kind == _CUSTOM and section.text() == b"name":
             _read_names(section)
             return
 
 
-def _read_names(section: _Reader) -> None:
+def _read_names(section: Reader) -> None:
     while section.at < section.end:
         kind = section.byte()
         part = section.sized()

@@ -46,13 +46,19 @@ class Request:
 
 @dataclass(slots=True)
 class Received:
-    """What a client got. ``outcome`` is "response", "timeout", "reset" (in the middle) or "closed" (before)."""
+    """What a client got.
+
+    ``outcome`` is "response", "timeout", "reset" (in the middle), "closed" (before), or "ended": the whole proxy ended
+    itself, or had done so before.
+    """
 
     outcome: str = "timeout"
     status: int | None = None
     headers: tuple[Pair, ...] = ()
     body: bytearray = field(default_factory=bytearray)
     trailers: tuple[Pair, ...] = ()
+    endless: bool = False
+    """Its headers broke off before they said where its body ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +240,11 @@ class Exchange:
         self._response = headers
         self.facts.code = int(headers.get(b":status") or b"0")
         self.received.status = self.facts.code
-        self.received.headers = wire.response_lines(headers, not end, self._head_only)
+        found = wire.response_lines(headers, not end, self._head_only)
+        self.received.headers = found.lines
+        if found.rest is not None and not self._head_only and self.received.status not in _BODILESS:
+            self.received.body += found.rest
+            self.received.endless = not any(name == b"content-length" for name, _ in found.lines)
         return True
 
     @property
@@ -302,12 +312,14 @@ class _Client:
             return
         exchange.tailing(trailers)
         if self._length is None and not exchange.head_only:
-            exchange.received.trailers = tuple(trailers.pairs)
+            exchange.received.trailers = wire.read(trailers.pairs).lines
         self._end()
 
     def _end(self) -> None:
         received = self._exchange.received
-        if self._length is not None and not self._exchange.head_only and received.status not in _BODILESS:
+        if received.endless:
+            pass  # its client waits for the end of the connection
+        elif self._length is not None and not self._exchange.head_only and received.status not in _BODILESS:
             del received.body[self._length :]
             received.outcome = "response" if self._came >= self._length else "timeout"
         else:

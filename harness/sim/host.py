@@ -17,7 +17,7 @@ from harness.sim.calls import table
 from harness.sim.contexts import VM, Context, Root
 from harness.sim.loading import FAILED, Code, NotLoaded
 from harness.sim.plugin import Plugin
-from harness.sim.world import Metric, World
+from harness.sim.world import Ends, Metric, World
 
 _STEP: Final = 4
 """Numbers of metrics and calls go up in steps: the low two bits tell the kind."""
@@ -67,9 +67,9 @@ class Host:
         except vm.Trap as trap:
             raise NotLoaded(f"Failed to create new Wasm instance: {trap}") from trap
         except Restricted as call:
-            raise NotLoaded(f"Envoy would end itself: the start section calls {call}") from call
+            raise Ends(f"SIGSEGV: Envoy ends itself: the start section calls {call}") from call
         if functions and not instance.has_memory:
-            raise NotLoaded("Envoy would end itself: the module has no memory that its host reaches")
+            raise Ends("SIGSEGV: Envoy ends itself: the module has no memory that its host reaches")
         return instance
 
     def _entry(self, name: str) -> vm.Call:

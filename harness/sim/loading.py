@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from autowasm.abi import tables
-from harness.sim import binary, vm
+from harness.sim import binary, hosttypes, vm
 from harness.sim.plugin import Plugin
+from harness.sim.world import Ends
 
 _LOOKED_UP: Final = frozenset(tables.EXPORTS)
 _MADE_BY_HOST: Final = ("memory", "table")
@@ -71,12 +72,16 @@ def load(module: bytes, plugin: Plugin, envoy: str = NEWEST) -> Code:
 
     Raises:
         NotLoaded: the host of that Envoy version refuses the module.
+        Ends: it ends itself over the module.
     """
     abi = _abi(module)
+    odd = hosttypes.odd(module)
     try:
-        code = vm.Module(module)
+        code = vm.Module(module, described=not odd)
     except vm.Unreadable as error:
         raise NotLoaded(f"{FAILED}Failed to load Wasm bytecode: {error}") from error
+    if odd:
+        raise Ends(f"SIGTRAP: Envoy ends itself: {odd}")
     exports = code.functions(_LOOKED_UP)
     demands = tuple(d for d in code.imports(tables.HOST_FUNCTIONS) if d.kind not in _MADE_BY_HOST)
     for demand in demands:

@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from autowasm.abi.tables import MapType, Status
-from harness.sim import wire
+from harness.sim import local, wire
 from harness.sim.clock import Timer
-from harness.sim.contexts import Machine, Root
+from harness.sim.contexts import Machine, Response, Root
+from harness.sim.grpcservice import Service
 from harness.sim.maps import HeaderMap, Kind, Pair
 from harness.sim.upstream import Reply
 from harness.sim.world import World
 
 HTTP_CALL, GRPC_CALL, GRPC_STREAM = range(3)
 """What a token tells in its low two bits (wasm.h, CalloutType)."""
-_TIMED_OUT: Final = b"upstream request timeout"
-_UNAVAILABLE: Final = 14
+UNAVAILABLE: Final = 14
+INTERNAL: Final = 13
+"""Statuses of gRPC."""
 _UNKNOWN: Final = 2
-_INTERNAL: Final = 13
 _OK: Final = 200
 _SOURCE: Final = b"via_upstream"
 
@@ -81,37 +82,50 @@ def http(vm: Machine, root: Root, request: Request) -> int:
     return token
 
 
-def _start(vm: Machine, call: Call, answer: Callable[[Reply | None], None]) -> None:
-    """Send a request. ``answer`` gets what came back, None after the time-out."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A call that the proxy answers itself."""
+
+    status: int
+    text: bytes
+    details: bytes
+
+
+_TIMED_OUT: Final = Failed(504, b"upstream request timeout", b"response_timeout")
+
+
+def _start(vm: Machine, call: Call, answer: Callable[[Reply | Failed], None]) -> None:
+    """Send a request. ``answer`` gets what came of it."""
     world, request = vm.world, call.request
     call.waiting, call.prompt = True, request.cluster not in world.clusters.slow
     world.pending += 1
     world.prompt += call.prompt
 
-    def end(reply: Reply | None) -> None:
+    def end(reply: Reply | Failed) -> None:
         call.end(world)
         answer(reply)
 
     def arrive() -> None:
+        fault = wire.fault(request.headers)
+        if fault:
+            end(Failed(503, fault, b"http1.codec_error"))
+            return
         rest = wire.Rest(request.body) if request.body else None  # trailers are never sent
         reply = world.clusters.ask(wire.sent(request.cluster, request.headers, rest))
         call.timers.append(world.clock.after(reply.delay + wire.CALL, lambda: end(reply)))
 
     if request.timeout:
-        call.timers.append(world.clock.after(request.timeout, lambda: end(None)))
+        call.timers.append(world.clock.after(request.timeout, lambda: end(_TIMED_OUT)))
     call.timers.append(world.clock.after(wire.HOP, arrive))
 
 
-def _http_answer(vm: Machine, root: Root, token: int, reply: Reply | None) -> None:
+def _http_answer(vm: Machine, root: Root, token: int, reply: Reply | Failed) -> None:
     if token not in root.calls:
         return
-    if reply is None:
-        timed_out = (b":status", b"504"), (b"content-length", b"24"), (b"content-type", b"text/plain")
-        headers, body, trailers = (
-            HeaderMap(Kind.RESPONSE, timed_out),
-            _TIMED_OUT,
-            HeaderMap(Kind.RESPONSE_TRAILERS),
-        )
+    if isinstance(reply, Failed):
+        made = Response(reply.status, [], reply.text, "", -1)
+        headers, body = local.reply(made, grpc=False)
+        trailers = HeaderMap(Kind.RESPONSE_TRAILERS)
     else:
         headers = wire.response_headers(reply, root.calls[token].request.headers.get(b":method") or b"")
         headers.put(b"x-envoy-upstream-service-time", b"%d" % reply.delay)
@@ -135,27 +149,48 @@ def _http_answer(vm: Machine, root: Root, token: int, reply: Reply | None) -> No
 # ------------------------------------------------------------------------------- gRPC
 
 
-def grpc_request(
-    target: tuple[str, bytes, bytes], metadata: list[Pair], message: bytes | None, timeout: int
-) -> Request:
-    """A gRPC request: ``target`` is cluster, service and method; no message opens a stream."""
-    cluster, service, method = target
-    path = b"/" + service + b"/" + method
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What is called over gRPC; ``timeout`` in milliseconds, 0 for none."""
+
+    service: Service
+    package: bytes
+    name: bytes
+    metadata: tuple[Pair, ...] = ()
+    timeout: int = 0
+
+
+def grpc_request(wanted: Method, message: bytes | None) -> Request:
+    """A gRPC request; no message opens a stream."""
+    timeout, service = wanted.timeout, wanted.service
+    path = b"/" + wanted.package + b"/" + wanted.name
+    host = (service.authority or service.cluster).encode()
     headers = HeaderMap(
         Kind.REQUEST,
-        ((b":method", b"POST"), (b":path", path), (b":authority", cluster.encode()), (b":scheme", b"http")),
+        ((b":method", b"POST"), (b":path", path), (b":authority", host), (b":scheme", b"http")),
     )
     for name, value in ((b"te", b"trailers"), (b"grpc-timeout", b"%dm" % timeout)):
         if name == b"te" or timeout:
             headers.add(name, value)
     headers.add(b"content-type", b"application/grpc")
-    for name, value in metadata:
+    for name, value in service.metadata:
+        headers.replace(name, value)
+    for name, value in wanted.metadata:
         headers.add(name, value)
-    headers.put(b"x-envoy-internal", b"true")
+    if not service.bare:
+        headers.put(b"x-envoy-internal", b"true")
     if timeout:
         headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % timeout)
     body = b"" if message is None else frame(message)
-    return Request(cluster, headers, body, (), timeout, stream=message is None)
+    return Request(service.cluster, headers, body, (), timeout, stream=message is None)
+
+
+def unreachable(vm: Machine, root: Root, status: int, *, stream: bool) -> int:
+    """A call that ends at once, which the module is told when it has returned; its number."""
+    token, call = _token(vm, root, GRPC_STREAM if stream else GRPC_CALL, Request("", HeaderMap(Kind.REQUEST)))
+    call.local_closed = True
+    vm.later(lambda: _grpc_closed(vm, root, token, (status, b"")))
+    return token
 
 
 def frame(message: bytes) -> bytes:
@@ -186,12 +221,12 @@ def grpc(vm: Machine, root: Root, request: Request) -> int:
     return token
 
 
-def _grpc_answer(vm: Machine, root: Root, token: int, reply: Reply | None) -> None:
+def _grpc_answer(vm: Machine, root: Root, token: int, reply: Reply | Failed) -> None:
     call = root.calls.get(token)
     if call is None:
         return
-    if reply is None:
-        _grpc_closed(vm, root, token, (_UNAVAILABLE, _TIMED_OUT + b"{response_timeout}"))
+    if isinstance(reply, Failed):
+        _grpc_closed(vm, root, token, (UNAVAILABLE, reply.text + b"{" + reply.details + b"}"))
         return
     headers = wire.response_headers(reply, b"POST")
     headers.put(b"x-envoy-upstream-service-time", b"%d" % reply.delay)
@@ -206,7 +241,7 @@ def _grpc_answer(vm: Machine, root: Root, token: int, reply: Reply | None) -> No
         _streamed(vm, root, token, (headers, found, trailers))
         _grpc_closed(vm, root, token, status)
     elif status[0] or not found:
-        _grpc_closed(vm, root, token, (status[0] or _INTERNAL, status[1]))
+        _grpc_closed(vm, root, token, (status[0] or INTERNAL, status[1]))
     else:
         root.calls.pop(token, None)
         _received(vm, root, token, found[-1])
@@ -242,7 +277,7 @@ def _outcome(reply: Reply, trailers: HeaderMap, *, fine: bool) -> tuple[int, byt
     """A call's status and its message, behind which the proxy notes who said so."""
     status = trailers.get(b"grpc-status")
     if not fine:
-        return _INTERNAL, _SOURCE
+        return INTERNAL, _SOURCE
     if reply.status != _OK and status is None:
         return wire.GRPC_OF_HTTP.get(reply.status, _UNKNOWN), _SOURCE
     code = int(status) if status is not None and status.isdigit() else _UNKNOWN

@@ -22,7 +22,6 @@ _NO_ROUTE: Final = 1 << 8
 _TIMED_OUT: Final = 1 << 2
 """Response flags (envoy/stream_info/stream_info.h, CoreResponseFlag)."""
 _STALL: Final = 5.0
-_FORBIDDEN: Final = (b"\r", b"\n", b"\0")
 
 
 class Route(Protocol):
@@ -87,7 +86,10 @@ class Router:
 
     def headers(self, headers: HeaderMap, end: bool) -> None:
         """See stages.Sink."""
-        if self._gone or self._headers is not None:
+        if self._gone:
+            return
+        if self._headers is not None:
+            self._once_more(end)
             return
         if not (headers.get(b":path") or b"").startswith(b"/") or not headers.get(b"x-forwarded-proto"):
             self._owner.facts.route = None
@@ -100,7 +102,7 @@ class Router:
         timeout = self._owner.route.timeout
         if timeout:
             headers.put(b"x-envoy-expected-rq-timeout-ms", b"%d" % timeout)
-        fault = _fault(headers)
+        fault = wire.fault(headers)
         if fault:
             self._owner.answer(Response(503, [], fault, "http1.codec_error", -1))
             return
@@ -110,6 +112,17 @@ class Router:
         self._owner.facts.routed = True
         if end:
             self._send()
+
+    def _once_more(self, end: bool) -> None:
+        """A filter went on with a request that was not paused: it goes out twice, and the first answer counts."""
+        headers, owner = self._headers, self._owner
+        if end and headers is not None:
+            again = wire.sent(owner.route.cluster, headers, None)
+
+            def arrive() -> None:
+                owner.world.clusters.ask(again)
+
+            owner.world.clock.after(wire.HOP, arrive)
 
     def data(self, data: bytearray, end: bool) -> None:
         """See stages.Sink."""
@@ -202,13 +215,3 @@ class Router:
             self._back().trailers(trailers)
         else:
             self._back().data(bytearray(), True)
-
-
-def _fault(headers: HeaderMap) -> bytes:
-    """What the codec says to headers that it cannot write."""
-    if headers.get(b":method") is None:
-        return b"missing required header: :method"
-    for name, value in headers.pairs:
-        if name != b":scheme" and any(bad in value for bad in _FORBIDDEN):
-            return b"invalid header value for: " + name
-    return b""

@@ -6,6 +6,7 @@ proxy-wasm-cpp-host, src/wasm.cc (createWasm, getOrCreateThreadLocalPlugin).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,7 @@ from harness.sim.filters import Filter
 from harness.sim.host import Host
 from harness.sim.loading import Code, NotLoaded
 from harness.sim.plugin import Plugin, Policy
-from harness.sim.world import World
+from harness.sim.world import Ends, World
 
 _BACK_OFF: Final = 1250 * MILLISECOND
 """How long after the last load a failed VM is loaded anew: a second, and up to half of one by chance."""
@@ -55,6 +56,8 @@ class Slot:
             self.loaded = self._load(code)
         except NotLoaded as no:
             self.error = str(no)
+        except Ends as end:
+            self.error = world.ended = str(end)
 
     def _load(self, code: Code, thread: str = "worker") -> Loaded:
         """Plugins with the same VM id, VM configuration and code share the VM of a thread."""
@@ -94,6 +97,31 @@ class Sidecar:
 
     def request(self, request: Request, timeout: float = 5_000.0) -> Received:
         """Send a request, and wait for its answer up to ``timeout`` milliseconds."""
+        if self.world.ended:
+            return Received("ended")
+        try:
+            return self._request(request, timeout)
+        except Ends as end:
+            self.world.ended = str(end)
+            return Received("ended")
+
+    def sleep(self, milliseconds: float) -> None:
+        """Let time pass: what is due in it happens."""
+        self._live(lambda: self.world.clock.sleep(milliseconds))
+
+    def settle(self) -> None:
+        """Wait for the calls that are under way."""
+        self._live(self.world.settle)
+
+    def _live(self, action: Callable[[], None]) -> None:
+        if self.world.ended:
+            return
+        try:
+            action()
+        except Ends as end:
+            self.world.ended = str(end)
+
+    def _request(self, request: Request, timeout: float) -> Received:
         self._streams += 1
         stream = Exchange(self.world, self.route, self._streams)
         found = [slot.filter(stream) for slot in self.slots]

@@ -149,6 +149,11 @@ class Stage:
                 self._overflow()
 
     @property
+    def begun(self) -> bool:
+        """Whether headers came."""
+        return self._map is not None
+
+    @property
     def full(self) -> bool:
         """Whether no more may come until the filter goes on."""
         return self.held is not None and len(self.held) > LIMIT

@@ -77,8 +77,8 @@ class Demand:
 class Module:
     """Compiled code, from which instances are made."""
 
-    def __init__(self, code: bytes) -> None:
-        """Compile.
+    def __init__(self, code: bytes, *, described: bool = True) -> None:
+        """Compile. ``described``: look at the types of its exports, which end the process where they are vectors.
 
         Raises:
             Unreadable: it is no valid module.
@@ -92,7 +92,7 @@ class Module:
 
         self.callable = {
             e.name: len(e.type.params)
-            for e in self.compiled.exports
+            for e in (self.compiled.exports if described else ())
             if isinstance(e.type, FuncType)
             and all(str(p) == "i32" for p in (*e.type.params, *e.type.results))
         }

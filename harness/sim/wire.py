@@ -6,6 +6,8 @@ let through on both sides.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -77,17 +79,74 @@ def sent(cluster: str, headers: HeaderMap, rest: Rest | None) -> Arrived:
     """A whole request as it goes to a cluster."""
     lines = request_lines(headers, rest is not None)
     chunked = any(name == b"transfer-encoding" for name, _ in lines)
-    method, path = ((headers.get(name) or b"").decode("latin-1") for name in (b":method", b":path"))
+    parts = ((headers.get(name) or b"").decode("latin-1") for name in (b":method", b":path"))
+    method, path = " ".join(parts).split(" ")[:2]  # with a space in either, it is another line
     rest = rest or Rest()
-    return Arrived(cluster, method, path, lines, rest.body, rest.trailers if chunked else ())
+    trailers = read(rest.trailers).lines if chunked else ()
+    return Arrived(cluster, method, path, lines, rest.body, trailers)
+
+
+def fault(headers: HeaderMap) -> bytes:
+    """What the codec says to a request's headers that it does not write; answers' headers it writes as they are."""
+    if headers.get(b":method") is None:
+        return b"missing required header: :method"
+    for name, value in headers.pairs:
+        if not name.startswith(b":") and name.translate(None, _TOKEN):
+            return b"invalid header name: " + b"".join(map(_escaped, name))
+        if name != b":scheme" and _UNWRITTEN.search(value):
+            return b"invalid header value for: " + name
+    return b""
+
+
+_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_UNWRITTEN: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ESCAPES: Final = {byte: json.dumps(chr(byte))[1:-1].encode() for byte in (*range(0x20), 0x22, 0x5C)}
+
+
+def _escaped(byte: int) -> bytes:
+    """As in a text of JSON, bytes that are not ASCII left as they are."""
+    return _ESCAPES.get(byte) or bytes((byte,))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Headers, or trailers, as who reads them understands them; ``rest`` is what stands behind an empty line."""
+
+    lines: tuple[Pair, ...]
+    rest: bytes | None = None
+
+
+def read(pairs: Iterable[Pair]) -> Section:
+    """Lines that a codec writes without a look at them, as they are read: line ends in them make other lines."""
+    given = tuple(pairs)
+    if not any(_odd(name, value) for name, value in given):
+        return Section(given)
+    text = b"".join(b"%s: %s\r\n" % pair for pair in given)
+    found: list[Pair] = []
+    while text:
+        line, _, text = text.partition(b"\n")
+        line = line.rstrip(b"\r")
+        if not line:
+            return Section(tuple(found), text)
+        front = line[:1] if b":" in line[1:] else b""  # a name may wrongly begin with a colon
+        name, _, value = line.removeprefix(front).partition(b":")
+        found.append((front + name, value.strip(_BLANK)))
+    return Section(tuple(found))
+
+
+def _odd(name: bytes, value: bytes) -> bool:
+    return b"\n" in value or b"\n" in name or b":" in name[1:] or value.strip(_BLANK) != value
+
+
+_BLANK: Final = b" \t"
 
 
 def request_lines(headers: HeaderMap, body: bool) -> tuple[Pair, ...]:
     """A request's headers as they go to a cluster: the host first, framing last, no line that cannot be written."""
-    lines = [pair for pair in headers.pairs if pair[0][:1] != b":" and pair[0]]
+    lines = [(name, value.strip(_BLANK)) for name, value in headers.pairs if name[:1] != b":" and name]
     host = headers.get(b":authority")
     if host is not None:
-        lines.insert(0, (b"host", host))
+        lines.insert(0, (b"host", host.strip(_BLANK)))
     if headers.get(b"content-length") is None:
         if body:
             lines.append((b"transfer-encoding", b"chunked"))
@@ -96,8 +155,8 @@ def request_lines(headers: HeaderMap, body: bool) -> tuple[Pair, ...]:
     return tuple(lines)
 
 
-def response_lines(headers: HeaderMap, body: bool, head: bool) -> tuple[Pair, ...]:
-    """A response's headers as they go to the client."""
+def response_lines(headers: HeaderMap, body: bool, head: bool) -> Section:
+    """A response's headers as the client reads them."""
     written = ((b"host" if name == b":authority" else name, value) for name, value in headers.pairs)
     lines = [pair for pair in written if pair[0][:1] != b":" and pair[0]]
     status = headers.get(b":status") or b""
@@ -106,4 +165,4 @@ def response_lines(headers: HeaderMap, body: bool, head: bool) -> tuple[Pair, ..
             lines.append((b"transfer-encoding", b"chunked"))
         else:
             lines.append((b"content-length", b"0"))
-    return tuple(lines)
+    return read(lines)

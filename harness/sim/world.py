@@ -18,6 +18,13 @@ from harness.sim.values import Message, struct_of
 _PATIENCE: Final = 10_000.0
 
 
+class Ends(Exception):
+    """The whole proxy ends itself here, with all of its connections. The message has the signal, and why.
+
+    Nothing catches it but who simulates the proxy as a whole: there is no state to go on from.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line that a module logged; ``level`` is the ABI's number."""
@@ -71,6 +78,8 @@ class World:
     metrics: dict[tuple[MetricType, str], Metric] = field(default_factory=dict)
     logs: list[Line] = field(default_factory=list)
     trace: Callable[[str], None] | None = None
+    ended: str = ""
+    """Why the proxy ended itself, empty while it runs."""
     vms: dict[Hashable, object] = field(default_factory=dict)
     """The VMs that run, by what makes plugins share one."""
     prompt: int = 0

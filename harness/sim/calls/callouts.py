@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from autowasm.abi.tables import Status
-from harness.sim import maps, outgoing
+from harness.sim import grpcservice, maps, outgoing
 from harness.sim.calls import answers
 from harness.sim.contexts import Machine
+from harness.sim.grpcservice import Service
 from harness.sim.maps import HeaderMap, Kind
+from harness.sim.world import Ends
 
 _SIGN: Final = 1 << 31
 _NEEDED: Final = (b":path", b":method", b":authority")
@@ -43,11 +45,11 @@ def grpc_call(vm: Machine, *arguments: int) -> int:
     if any(text is None for text in texts):
         return Status.INVALID_MEMORY_ACCESS
     target, service, method, metadata, message = (text or b"" for text in texts)
-    cluster = target.decode("utf-8", "replace")
-    if cluster not in vm.world.clusters.answers:
+    called = _service(vm, target)
+    if called is None:
         return Status.PARSE_FAILURE
-    request = outgoing.grpc_request((cluster, service, method), maps.parse(metadata), message, timeout)
-    return answers.put(vm, at, outgoing.grpc(vm, vm.context.root, request))
+    wanted = outgoing.Method(called, service, method, tuple(maps.parse(metadata)), timeout)
+    return _grpc(vm, wanted, message, at)
 
 
 def grpc_stream(vm: Machine, *arguments: int) -> int:
@@ -56,11 +58,34 @@ def grpc_stream(vm: Machine, *arguments: int) -> int:
     if any(text is None for text in texts):
         return Status.INVALID_MEMORY_ACCESS
     target, service, method, metadata = (text or b"" for text in texts)
-    cluster = target.decode("utf-8", "replace")
-    if cluster not in vm.world.clusters.answers:
+    called = _service(vm, target)
+    if called is None:
         return Status.PARSE_FAILURE
-    request = outgoing.grpc_request((cluster, service, method), maps.parse(metadata), None, 0)
-    return answers.put(vm, arguments[8], outgoing.grpc(vm, vm.context.root, request))
+    wanted = outgoing.Method(called, service, method, tuple(maps.parse(metadata)))
+    return _grpc(vm, wanted, None, arguments[8])
+
+
+def _service(vm: Machine, data: bytes) -> Service | None:
+    """Whom a module means; None for nobody that is known."""
+    try:
+        found = grpcservice.parse(data)
+    except grpcservice.Unreadable:
+        cluster = data.decode("utf-8", "replace")
+        return grpcservice.named(cluster) if cluster in vm.world.clusters.answers else None
+    if found is None:
+        raise Ends("SIGABRT: Envoy ends itself: a gRPC service must name its target (envoy_grpc), found none")
+    return found
+
+
+def _grpc(vm: Machine, wanted: outgoing.Method, message: bytes | None, at: int) -> int:
+    root = vm.context.root
+    if wanted.service.google:  # nobody answers there
+        token = outgoing.unreachable(vm, root, outgoing.INTERNAL, stream=message is None)
+        return answers.put(vm, at, token)
+    if wanted.service.cluster not in vm.world.clusters.answers:
+        outgoing.unreachable(vm, root, outgoing.UNAVAILABLE, stream=message is None)
+        return Status.INTERNAL_FAILURE
+    return answers.put(vm, at, outgoing.grpc(vm, root, outgoing.grpc_request(wanted, message)))
 
 
 def grpc_send(vm: Machine, token: int, pointer: int, size: int, end: int) -> int:

@@ -59,7 +59,9 @@ def _calling(name: str, callback: str, arguments: list[int]) -> bytes:
 def test_any_call(callback: str, name: str, arguments: list[int]) -> None:
     """Any host function with any arguments, in any callback, leaves every request with an outcome."""
     answer = batch.run(_calling(name, callback, arguments), ASKED)
-    assert {result["outcome"] for result in answer["results"]} <= {"response", "timeout", "reset", "closed"}
+    outcomes = {result["outcome"] for result in answer["results"]}
+    assert outcomes <= {"response", "timeout", "reset", "closed", "ended"}
+    assert ("ended" in outcomes) == bool(answer["ended"])
 
 
 @given(st.binary(max_size=200), st.booleans())

@@ -52,6 +52,28 @@ def test_headers_that_have_left() -> None:
     assert names.index("te") < names.index("x-envoy-expected-rq-timeout-ms")
 
 
+def test_request_that_goes_on_unpaused() -> None:
+    """A GET that goes on without a pause goes out twice, as the chain behind its filter runs twice."""
+    asked: list[str] = []
+
+    def app(request: upstream.Arrived) -> upstream.Reply:
+        asked.append(request.path)
+        return answer()
+
+    loaded = Filter.load(
+        module(Texts(), on_request_headers=call("continue_stream", 0)), upstreams={"app": app}
+    )
+    assert (loaded.request().status, asked) == (200, ["/", "/"])
+
+
+def test_headers_are_not_there_yet() -> None:
+    """When a stream's context is made, its headers cannot be seen."""
+    texts = Texts()
+    size = call("get_header_map_value", 0, texts(":path"), GIVE)
+    asks = f"(if (i32.eqz {size.removeprefix('(drop ').removesuffix(')')}) (then (unreachable)))"
+    assert Filter.load(module(texts, on_context_create=asks)).request().status == 200
+
+
 def test_trailers_end_a_body() -> None:
     """With trailers no part of a body is the last, and they arrive."""
     texts = Texts()
