@@ -4,15 +4,19 @@
 lock that dies with its owner: whatever a killed run leaves is found again and removed.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.meshes.kind.options import Options
 from harness.services.engine.extra import need as need_packages
+from harness.toolchain.programs import RELEASED_KIND
 
 if TYPE_CHECKING:
     from harness.meshes.kind.kind import Kind as Kind
 
-__all__ = ["Kind", "Options", "need_packages"]
+__all__ = ["PROGRAMS", "Kind", "Options", "need_packages"]
+
+PROGRAMS: Final = RELEASED_KIND
+"""What it runs of the toolchain on this machine; images that are made need more."""
 
 
 def __getattr__(name: str) -> Any:
