@@ -54,9 +54,7 @@ class Election:
         self._seen, self._seen_at = written, asked_at
         self._until = asked_at + LEASE_SECONDS - MARGIN_SECONDS
 
-    def resign(self) -> Tenure | None:
+    def resign(self, seen: Tenure) -> Tenure | None:
         """Lead no more; what to write so that another one need not wait, None where there is nothing to give."""
         self._until = float("-inf")
-        if self._seen.holder != self.identity:
-            return None
-        return dataclasses.replace(self._seen, holder="", seconds=1)
+        return dataclasses.replace(seen, holder="", seconds=1) if seen.holder == self.identity else None

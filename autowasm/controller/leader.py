@@ -63,12 +63,12 @@ class Leader:
 
     async def resign(self) -> None:
         """Give the Lease away, if it is this one's. Nothing may be written after that."""
-        given_back = self._election.resign()
-        if given_back is None:
-            return
         try:
             async with asyncio.timeout(_ASK_SECONDS):
-                await leases.write(self._client, self._key, given_back, _now())
+                # Read anew: a renewal whose answer nobody waited for may have been written.
+                given_back = self._election.resign(await leases.read(self._client, self._key))
+                if given_back is not None:
+                    await leases.write(self._client, self._key, given_back, _now())
         except (errors.Error, TimeoutError) as fault:
             _log.warning("lease not given away", extra={"why": str(fault)})
 

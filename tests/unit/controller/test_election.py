@@ -68,7 +68,7 @@ def test_a_given_lease_is_taken_at_once():
     server, one, two = Server(), Election("one"), Election("two")
     server.turn(one, 0)
     server.turn(two, 1)
-    assert server.write(one.resign())
+    assert server.write(one.resign(server.lease))
     assert not one.leads(1)
     assert server.turn(two, 1)
 
@@ -78,7 +78,7 @@ def test_nothing_to_give():
     server, one, two = Server(), Election("one"), Election("two")
     server.turn(one, 0)
     server.turn(two, 1)
-    assert two.resign() is None
+    assert two.resign(server.lease) is None
 
 
 def test_a_restart_goes_on():
@@ -129,6 +129,6 @@ def test_never_two(steps):
             server.turn(candidate, now)
         elif what == "late" and (bid := candidate.bid(server.lease, now)):
             server.write(bid)  # the answer never arrives
-        elif what == "end" and (given_back := candidate.resign()):
+        elif what == "end" and (given_back := candidate.resign(server.lease)):
             server.write(given_back)
         assert sum(one.leads(now) for one in candidates.values()) <= 1
