@@ -11,11 +11,8 @@ from harness.services.engine import Engine
 from harness.toolchain import binaries, cache
 
 
-def ensure(engine: Engine, emit: events.Emit, *, origin: Wish = "auto") -> Images:
-    """All images of a cluster: pulled, or made where the engine has none of that name. Raises Lacking.
-
-    ``auto`` takes released ones where an image registry answers; what was chosen, and why, is told as a Notice.
-    """
+def ensure(engine: Engine, emit: events.Emit, origin: Wish) -> Images:
+    """See ``harness.images.ensure``."""
     store = Store(engine)
     with Work(emit) as work:
         chosen = _choose(store, work, origin)
