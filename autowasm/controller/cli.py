@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from autowasm import daemon, errors, serving
+from autowasm.controller.election import LEASE_SECONDS
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -52,6 +53,14 @@ from autowasm import daemon, errors, serving
     help="PEM file of authorities that registries may have beside the system's.",
 )
 @click.option(
+    "--lease-seconds",
+    type=click.IntRange(min=2),
+    default=LEASE_SECONDS,
+    envvar="AUTOWASM_LEASE_SECONDS",
+    show_envvar=True,
+    help="Of several controllers one writes: after how long without a sign of it another one does.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -75,9 +84,7 @@ def main(listen: daemon.Address, log_level: str, install_namespace: str, **given
     daemon.log_to_stderr(log_level)
     try:
         with daemon.bind(listen, "controller") as listener:
-            settings = run.Settings(
-                given["kubeconfig"], given["data"], Install(install_namespace), given["ca_file"]
-            )
+            settings = run.Settings(install=Install(install_namespace), **given)
             asyncio.run(run.run(settings, listener))
     except errors.Error as fault:
         click.echo(f"error: {fault}" + (f"\n{fault.remedy}" if fault.remedy else ""), err=True)

@@ -17,15 +17,16 @@ from autowasm.kube.tenure import Tenure
 LEASE_SECONDS: Final = 12
 """How long a Lease lasts: what the loss of the writing replica costs at most, beside one look."""
 
-MARGIN_SECONDS: Final = 2.0
-"""A holder stops that much before others may begin."""
+_MARGIN: Final = 1 / 6
+"""A holder stops by this part of the Lease before others may begin."""
 
 
 @dataclass(slots=True)
 class Election:
-    """The state of one candidate."""
+    """The state of one candidate; ``lasts`` is the Lease's time in seconds."""
 
     identity: str
+    lasts: int = LEASE_SECONDS
     _seen: Tenure = field(default_factory=Tenure)
     _seen_at: float = 0.0
     _until: float = float("-inf")
@@ -43,7 +44,7 @@ class Election:
         if seen.holder and not mine and not lapsed:
             self._until = float("-inf")
             return None
-        bid = dataclasses.replace(seen, holder=self.identity, seconds=LEASE_SECONDS)
+        bid = dataclasses.replace(seen, holder=self.identity, seconds=self.lasts)
         if mine:
             return bid
         taken = seen.transitions + (1 if seen.version else 0)
@@ -52,7 +53,7 @@ class Election:
     def won(self, written: Tenure, asked_at: float) -> None:
         """The bid was written; it was sent at ``asked_at``, before which nobody can have seen it."""
         self._seen, self._seen_at = written, asked_at
-        self._until = asked_at + LEASE_SECONDS - MARGIN_SECONDS
+        self._until = asked_at + self.lasts * (1 - _MARGIN)
 
     def resign(self, seen: Tenure) -> Tenure | None:
         """Lead no more; what to write so that another one need not wait, None where there is nothing to give."""

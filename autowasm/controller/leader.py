@@ -23,14 +23,11 @@ from autowasm.controller.election import Election
 from autowasm.kube import leases
 from autowasm.kube.names import Key
 
-RENEW_SECONDS: Final = 3.0
-"""Pause between two renewals: two may fail before a third is too late."""
+_RENEWALS: Final = 4
+"""Renewals while a Lease lasts: two may fail before a third is too late. Each may take as long as the pause."""
 
-LOOK_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 1.0
 """Pause between two looks at another's Lease: what an orderly hand-over costs at most."""
-
-_ASK_SECONDS: Final = 3.0
-"""Time-out of one look or renewal."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,10 +35,11 @@ _log = logging.getLogger(__name__)
 class Leader:
     """One candidate for the Lease ``key``."""
 
-    def __init__(self, client: lightkube.AsyncClient, key: Key, identity: str) -> None:
+    def __init__(self, client: lightkube.AsyncClient, key: Key, election: Election) -> None:
         self._client = client
         self._key = key
-        self._election = Election(identity)
+        self._election = election
+        self._pause = election.lasts / _RENEWALS
         self._trouble = ""
 
     def leads(self) -> bool:
@@ -59,12 +57,12 @@ class Leader:
                 if leads:
                     begin()
             led = leads
-            await asyncio.sleep(RENEW_SECONDS if leads else LOOK_SECONDS)
+            await asyncio.sleep(self._pause if leads else min(_LOOK_SECONDS, self._pause))
 
     async def resign(self) -> None:
         """Give the Lease away, if it is this one's. Nothing may be written after that."""
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(self._pause):
                 # Read anew: a renewal whose answer nobody waited for may have been written.
                 given_back = self._election.resign(await leases.read(self._client, self._key))
                 if given_back is not None:
@@ -74,13 +72,13 @@ class Leader:
 
     async def _try(self) -> None:
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(self._pause):
                 await self._bid()
         except errors.Error as fault:
             # That another one was quicker is what elections are about.
             self._complain("" if fault.reason == "Conflict" else str(fault))
         except TimeoutError:
-            self._complain(f"Lease {self._key}: no answer within {_ASK_SECONDS:g} s")
+            self._complain(f"Lease {self._key}: no answer within {self._pause:g} s")
         else:
             self._trouble = ""
 

@@ -20,6 +20,7 @@ from autowasm import errors, limits, serving
 from autowasm.controller import leader, plan, server, standing
 from autowasm.controller.act import Actor, Outcome
 from autowasm.controller.checks import Checks
+from autowasm.controller.election import LEASE_SECONDS, Election
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.modules import Modules, Sources
 from autowasm.controller.observe import Observer, now
@@ -54,14 +55,15 @@ class Settings:
     data: Path
     install: Install
     ca_file: Path | None = None
+    lease_seconds: int = LEASE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a controller is installed, and by which name it is known among its like."""
+    """Where a controller is installed, and as whom it stands for election among its like."""
 
     install: Install
-    identity: str
+    election: Election
 
 
 async def run(settings: Settings, listener: socket.socket) -> None:
@@ -91,7 +93,7 @@ class Controller:
         self._client = client
         self._install = site.install
         lease = Key(site.install.namespace, names.CONTROLLER)
-        self._leader = leader.Leader(client, lease, site.identity)
+        self._leader = leader.Leader(client, lease, site.election)
         self._metrics = Metrics()
         self._watches = Watches(Watch(client, kinds.AutoWasm), Watch(client, kinds.EnvoyFilter))
         autowasms, envoyfilters = self._watches.autowasms, self._watches.envoyfilters
@@ -202,7 +204,8 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
 
         sources = Sources(Registry(http), http, read_secret)
         store = Blobs(settings.data)
-        site = Site(settings.install, leader.identity(settings.data))
+        election = Election(leader.identity(settings.data), settings.lease_seconds)
+        site = Site(settings.install, election)
         controller = Controller(client, store, sources, site)
         yield controller
         await controller.close()

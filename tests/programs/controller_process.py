@@ -28,6 +28,7 @@ class Process:
     cluster: apiserver.Cluster
     data: Path
     log: Path
+    flags: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     _starts: int = field(default=0)
 
@@ -37,7 +38,7 @@ class Process:
         kubeconfig = f"--kubeconfig={self.cluster.kubeconfig(INSTALL, ACCOUNT)}"
         environment = {**os.environ, "PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, kubeconfig], stderr=log, env=environment)
+            self.process = subprocess.Popen([*command, kubeconfig, *self.flags], stderr=log, env=environment)
         self._starts += 1
         apiserver.converge(self._ready)
 
@@ -80,10 +81,10 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(cluster: apiserver.Cluster, folder: Path) -> Iterator[Process]:
+def running(cluster: apiserver.Cluster, folder: Path, *flags: str) -> Iterator[Process]:
     """A controller with an empty store, ended with the block where it still runs."""
     folder.mkdir(exist_ok=True)
-    controller = Process(cluster, folder / "data", folder / "controller.log")
+    controller = Process(cluster, folder / "data", folder / "controller.log", flags)
     try:
         controller.start()
         yield controller
