@@ -63,14 +63,14 @@ def remove_chains() -> bool:
     """Remove the chains of an engine and the rules that lead to them. False where there were none."""
     found = False
     for program in _FILTERS:
-        for table, rules in _tables(_saved(program)).items():
-            for arguments in _removal(rules):
+        for table, rules in tables(_saved(program)).items():
+            for arguments in removal(rules):
                 found = True
                 _run([program, "--wait", "--table", table, *arguments])
     return found
 
 
-def _removal(rules: Sequence[str]) -> list[list[str]]:
+def removal(rules: Sequence[str]) -> list[list[str]]:
     """Arguments that remove the chains among the lines of iptables-save; rules come as they are written there."""
     chains = [line.split()[0][1:] for line in rules if line.startswith(f":{_CHAIN}")]
     jumps = [line for line in rules if line.startswith("-A ") and not line.startswith(f"-A {_CHAIN}")]
@@ -79,7 +79,7 @@ def _removal(rules: Sequence[str]) -> list[list[str]]:
     return [*deletions, *(["-F", name] for name in chains), *(["-X", name] for name in chains)]
 
 
-def _tables(saved: str) -> dict[str, list[str]]:
+def tables(saved: str) -> dict[str, list[str]]:
     """The lines of iptables-save by table."""
     tables: dict[str, list[str]] = {}
     lines: list[str] = []
