@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 from harness import doctor
 from harness.cli import main
-from harness.doctor import machine, namespaces, network, programs
+from harness.doctor import cluster, machine, namespaces, network, programs
 from harness.doctor.finding import Examination, Finding
+from harness.services.engine import extra
 from harness.toolchain.programs import LOCAL
 
 GOOD = [
@@ -29,6 +30,7 @@ def prebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).chmod(0o755)
     monkeypatch.setenv("HARNESS_TOOLCHAIN", str(folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'none.sock'}")
     return folder
 
 
@@ -44,12 +46,38 @@ def test_a_mesh_can_run_where_all_that_it_needs_is_good() -> None:
     assert (meshes["local"].ok, meshes["local"].why) == (False, "namespaces: forbidden")
 
 
-def test_a_mesh_that_this_version_lacks_is_not_promised() -> None:
-    """Kinds of mesh that are not built are never said to be available, whatever the machine offers."""
-    findings = [*GOOD, Finding("container engine", ok=True, detail="docker answers")]
-    meshes = {kind.mesh: kind for kind in doctor.conclude(findings)}
-    assert not meshes["kind"].ok
-    assert not meshes["existing"].ok
+def test_a_kind_mesh_needs_an_engine_and_images() -> None:
+    """Each kind of mesh has its own needs: what only kind needs keeps no other from running."""
+    more = ("kind packages", "container engine", "images", "kind disk", "kind memory", "kind", "helm")
+    good = [*GOOD, *(Finding(what, ok=True, detail="seen") for what in more)]
+    assert all(kind.ok for kind in doctor.conclude(good))
+    for what in ("container engine", "images"):
+        bad = Finding(what, ok=False, detail="none", remedy="get one")
+        meshes = {
+            kind.mesh: kind for kind in doctor.conclude([*(one for one in good if one.what != what), bad])
+        }
+        assert (meshes["kind"].ok, meshes["kind"].why) == (False, f"{what}: none")
+        assert meshes["local"].ok
+        assert meshes["existing"].ok
+
+
+def test_an_engine_that_does_not_answer_is_a_finding(prebuilt: Path) -> None:
+    """The engine that the user named and what it said are in the finding, and the command's exit code follows."""
+    pytest.importorskip("docker", reason="a package of the extra kind")
+    finding = cluster.engine()
+    assert not finding.ok
+    assert f"{prebuilt.parent}/none.sock: no such socket" in finding.detail
+    assert finding.remedy
+    done = CliRunner().invoke(main, ["doctor", "--mesh", "kind"])
+    assert done.exit_code == 3
+    assert any(line.startswith("✗ kind ") and "container engine" in line for line in done.stdout.splitlines())
+
+
+def test_a_machine_without_the_extra_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of an engine is tried where its client is missing; the remedy is the same for all of it."""
+    monkeypatch.setattr(extra, "MODULES", ("no_such_module",))
+    for finding in (cluster.packages(), cluster.engine(), cluster.images()):
+        assert (finding.ok, finding.remedy) == (False, "pip install 'autowasm[harness,kind]'")
 
 
 @pytest.mark.parametrize(
