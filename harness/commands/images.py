@@ -130,11 +130,13 @@ def _run(go: Callable[[events.Emit], None]) -> NoReturn:
     from rich.console import Console
 
     from harness.report import console
+    from harness.services.engine import extra
     from harness.toolchain.lacking import Lacking
 
     report = console.Report(Console(stderr=True, highlight=False))
     code = 0
     try:
+        extra.need()
         go(report)
     except Lacking as lacking:
         click.echo(f"error: {lacking}", err=True)
