@@ -26,7 +26,7 @@ _STOP_SECONDS: Final = 90.0  # it stops its containers first, and gives each som
 _POLL_SECONDS: Final = 0.05
 _TAIL: Final = 12
 # Writes its id and becomes the daemon: setsid's own child is nobody's child any more once this command has ended.
-_DETACHED: Final = 'echo $$ > "$0" && exec "$@"'
+_DETACHED: Final = 'echo $$ > "$0.new" && mv "$0.new" "$0" && exec "$@"'
 
 
 def refusal(where: Place) -> Lacking | None:
@@ -70,6 +70,7 @@ def start(where: Place) -> None:
 
 def _spawn(where: Place) -> int:
     cache.folder(where.folder)
+    _forget_dead(where.run / "containerd" / "containerd.pid")
     for stale in (where.pid_file, where.folder / "docker.pid"):
         stale.unlink(missing_ok=True)
     daemon = [
@@ -92,12 +93,21 @@ def _spawn(where: Place) -> int:
     return int(written)
 
 
+def _forget_dead(pid_file: Path) -> None:
+    """Where the engine was killed, its containerd died with it, and may be a zombie that nobody collects.
+
+    The engine takes a zombie for a containerd that runs, and waits for its answer.
+    """
+    written = _written(pid_file) or "0"
+    if written.isdigit() and own.started(int(written)) is None:
+        pid_file.unlink(missing_ok=True)
+
+
 def _written(path: Path) -> str:
     try:
-        text = path.read_text()
+        return path.read_text().strip()
     except FileNotFoundError:
         return ""
-    return text.strip() if text.endswith("\n") else ""
 
 
 def _runtime(where: Place) -> list[str]:
