@@ -22,6 +22,7 @@ def request(call: Call, world: World) -> None:
     """Lead a GET through. Whatever ``call`` raises ends it."""
     world.stream = stream.Stream()
     call("proxy_on_context_create", CONTEXT, ROOT)
+    world.stream.phase = "request"
     asked, answered = list(stream.REQUEST), list(stream.RESPONSE)
     if _headers(call, world, "request", asked) and not world.stream.closed:
         answered = _respond(call, world)

@@ -196,7 +196,8 @@ def continue_stream(world: World, kind: int) -> int:
     """Let a paused stream go on. A response that has not begun cannot go on (measured)."""
     if kind > max(StreamType):
         return Status.BAD_ARGUMENT
-    if kind == StreamType.HTTP_RESPONSE and world.stream is not None and world.stream.phase == "request":
+    early = world.stream is not None and world.stream.phase in ("creating", "request")
+    if kind == StreamType.HTTP_RESPONSE and early:
         message = "proxy_continue_stream: a response must have begun before it goes on, found the request"
         world.end = End("stream-crash", message, "SIGSEGV")
     return Status.OK
@@ -220,6 +221,11 @@ def close_stream(world: World, kind: int) -> int:
         return Status.BAD_ARGUMENT
     if world.stream is not None and kind in _STREAMS:
         _touch(world, "proxy_close_stream")
+        if world.stream.phase == "creating":
+            message = (
+                "proxy_close_stream: a stream must have begun before it is closed, found its context made"
+            )
+            world.end = End("stream-crash", message, "SIGSEGV")
         world.stream.closed = True
     return Status.OK
 

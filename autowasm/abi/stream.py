@@ -48,7 +48,8 @@ _MOST_PAIRS: Final = 1024  # PROXY_WASM_HOST_PAIRS_MAX_COUNT
 class Stream:
     """What is at hand. ``local`` is the answer that the module gave itself: headers and a body.
 
-    ``phase`` is which callbacks are made: those of the request, of the response, or those at the end.
+    ``phase`` is which callbacks are made: that of its context, those of the request, of the response, or those at
+    the end.
     ``logged`` are the maps that an access log reads, and cannot change.
     """
 
@@ -57,7 +58,7 @@ class Stream:
     bodies: dict[BufferType, bytearray] = field(default_factory=dict)
     local: tuple[Pairs, bytes] | None = None
     closed: bool = False
-    phase: Literal["request", "response", "ending"] = "request"
+    phase: Literal["creating", "request", "response", "ending"] = "creating"
 
 
 def value(pairs: Pairs, name: bytes) -> bytes | None:

@@ -62,16 +62,16 @@ def script(plugin: Mapping[str, Any], shown: Sequence[Mapping[str, Any]] = reque
 
 
 def samples(root: Path) -> Iterator[Case]:
-    """Every sample that an Envoy survives, as samples.toml configures it; refused ones under both policies."""
+    """Every sample that lets Envoy answer, or end, as samples.toml configures it; refused ones under both policies."""
     known: dict[str, dict[str, Any]] = tomllib.loads((root / "samples.toml").read_text("utf-8"))
     of = Samples(root)
     for name, entry in known.items():
-        if "envoy" in entry:
-            continue  # it crashes or hangs the whole process, which no answer could show
+        if entry.get("envoy") == "hangs":
+            continue  # which no answer could show
         plugin = {"configuration": entry.get("plugin"), "vm_configuration": entry.get("vm")}
         module = of.module(name)
         yield Case(name, module, script(plugin))
-        if not name.startswith("good/"):
+        if not name.startswith("good/") and "envoy" not in entry:
             yield Case(
                 f"{name} open", module, script({**plugin, "failure_policy": "FAIL_OPEN"}, requests.ALL[:2])
             )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -16,10 +18,18 @@ BEGIN: Final = "\x1e~\x1e"
 _FORMAT: Final = f"{BEGIN}%l\x1f%n\x1f%v"
 _POLL: Final = 0.004
 _LOG_BYTES: Final = 64 << 20
+_ENDING: Final = 5.0
 
 
 class Ended(Exception):
-    """It ended, or did not get ready; the message has the end of its log."""
+    """It ended, or did not get ready; the message has the end of its log.
+
+    ``signal`` is what ended it, like "SIGSEGV", empty where it runs on, or ended by itself.
+    """
+
+    def __init__(self, message: str, signal: str = "") -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 class Envoy:
@@ -81,7 +91,7 @@ class Envoy:
             except (OSError, ValueError, http.client.HTTPException):
                 self._admin = None  # not yet
             time.sleep(_POLL)
-        raise Ended(f"Envoy did not get ready: {self._end_of_log()}")
+        raise self._ended("Envoy did not get ready")
 
     def listener(self) -> tuple[str, int]:
         """Where the only listener listens."""
@@ -104,7 +114,15 @@ class Envoy:
             with self._asking:  # the upstreams' threads ask too
                 return self._get(path)[1].decode("utf-8")
         except (OSError, http.client.HTTPException) as error:
-            raise Ended(f"Envoy ended: {self._end_of_log()}") from error
+            raise self._ended("Envoy ended") from error
+
+    def _ended(self, what: str) -> Ended:
+        """Its own handler prints a backtrace before the signal ends it, which takes a moment."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDING)
+        code = self._process.poll() or 0
+        name = signal.Signals(-code).name if code < 0 else ""
+        return Ended(f"{what} {name}: {self._end_of_log()}", name)
 
     def _get(self, path: str) -> tuple[int, bytes]:
         if self._admin is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.fidelity import cases, report, suite
+from harness.fidelity import cases, compare, report, suite
 from harness.samples import NoCompiler, Samples
 from harness.sim import batch
 from harness.toolchain import binaries
@@ -68,6 +68,22 @@ def test_a_wrong_simulator_is_found(envoy: Path) -> None:
     (case,) = (case for case in WAT if case.name == "good/hello-v1")
     outcome = suite.run([case], envoy, forgetful, lambda _: None)
     assert [(each.case, each.where) for each in outcome.differences] == [("good/hello-v1", "get.headers")]
+
+
+def test_the_end_of_envoy(envoy: Path) -> None:
+    """Where Envoy ends itself, the simulator must say so, and by the same signal."""
+    found = [*cases.samples(ROOT)]
+    (case,) = (case for case in found if case.name == "bad/grpc-without-target")
+    said: list[str | None] = [None, "SIGSEGV: another one", "SIGABRT: this one"]
+    told = [{"ended": each, "results": []} for each in said]
+    outcomes = [suite.run([case], envoy, lambda *_, of=of: of, lambda _: None) for of in told]
+    assert [len(outcome.differences) for outcome in outcomes] == [1, 1, 0]
+    assert differences_of_one(case, envoy) == []
+
+
+def differences_of_one(case: cases.Case, envoy: Path) -> list[compare.Difference]:
+    """What differs in one case."""
+    return suite.run([case], envoy, batch.run, lambda _: None).differences
 
 
 def test_the_program_reports(envoy: Path) -> None:

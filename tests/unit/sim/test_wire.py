@@ -7,7 +7,6 @@ import pytest
 from harness.sim import Filter, answer, upstream
 from tests.unit.sim.modules import GIVE, SAY, Texts, call, module
 
-
 APP = [("x-sum", "1"), ("x-envoy-upstream-service-time", "0")]
 
 
