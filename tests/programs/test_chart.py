@@ -7,6 +7,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -189,8 +190,9 @@ def test_bad_values(helm, case):
     """A wrong value is refused, and named."""
     done = helm.run("template", "release", CHART, "-f", case)
     assert done.returncode != 0
-    expected = case.read_text().splitlines()[0].removeprefix("# says: ")
-    assert expected in done.stderr
+    # Releases of helm write a path in different ways, all with its words.
+    for word in case.read_text().splitlines()[0].removeprefix("# says: ").split("/"):
+        assert re.search(rf"\b{re.escape(word)}\b", done.stderr), word
     assert "schema" in done.stderr
 
 
