@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -128,6 +129,11 @@ def _install(session: nox.Session, *groups: str, extra: str = "harness") -> None
     stamp.write_text(state)
 
 
+def _extra(arguments: Sequence[str]) -> str:
+    """The extras that a run needs: those of kind, with its container engine's client, only where it is asked for."""
+    return "harness,kind" if {"kind", "--mesh=kind"} & {*arguments} else "harness"
+
+
 def _harness(session: nox.Session, *args: str) -> None:
     # Whatever ends nox, kill -9 included, must end the mesh: the runner asks for a signal at its parent's death.
     session.run("python", "-m", "harness", *args, env={"HARNESS_DIE_WITH_PARENT": "1"})
@@ -136,8 +142,21 @@ def _harness(session: nox.Session, *args: str) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Does a filter get from a file into a real sidecar? Every scenario; e.g. -- --mesh sim scenarios/delete.yaml."""
-    _install(session)
+    _install(session, extra=_extra(session.posargs))
     _harness(session, "run", *session.posargs)
+
+
+@nox.session(default=False)
+def kind(session: nox.Session) -> None:
+    """Does it hold on a real cluster? Every scenario on local and on kind, verdicts compared; -- --keep, FILE..."""
+    _install(session, extra="harness,kind")
+    folder = Path(session.create_tmp())
+    local, cluster = (str(folder / f"{mesh}.jsonl") for mesh in ("local", "kind"))
+    _harness(session, "run", "--mesh", "local", "--jsonl", local, *filter(os.path.exists, session.posargs))
+    try:
+        _harness(session, "run", "--mesh", "kind", "--jsonl", cluster, *session.posargs)
+    finally:
+        _harness(session, "compare", local, cluster)
 
 
 @nox.session

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import click
 
@@ -44,6 +44,7 @@ class Settings:
     list_only: bool
     output: Literal["text", "json"]
     junit: Path | None
+    jsonl: Path | None
     artifacts: Path
     fail_fast: bool
     timeout_factor: float
@@ -65,6 +66,7 @@ class Settings:
 @click.option("--list", "list_only", is_flag=True, help="Say what there is to run, and run nothing.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: one event a line.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write a JUnit XML file.")
+@click.option("--jsonl", type=click.Path(path_type=Path), help="Also write a file with one event a line.")
 @click.option(
     "--artifacts",
     type=click.Path(path_type=Path),
@@ -163,11 +165,27 @@ def _reports(settings: Settings) -> Iterator[Fan]:
         reports.append(shown)
     if settings.junit:
         reports.append(junit.Report(settings.junit))
-    try:
-        yield fan.Fan(reports)
-    finally:
+    with contextlib.ExitStack() as stack:
         if shown:
-            shown.close()
+            stack.callback(shown.close)
+        if settings.jsonl:
+            reports.append(jsonl.Report(stack.enter_context(_lines(settings.jsonl))))
+        yield fan.Fan(reports)
+
+
+def _lines(path: Path) -> IO[str]:
+    """The file of --jsonl. What runs inside of namespaces goes on where the command outside of them began."""
+    from harness.meshes.local import namespaces
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not namespaces.inside():
+            path.write_text("")
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(
+            f"--jsonl {path}: must be a file that can be written: {error.strerror}"
+        ) from error
 
 
 def _on_a_mesh(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) -> int:

@@ -154,6 +154,29 @@ def start(command: list[str], folder: Path, **variables: str) -> subprocess.Pope
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=-1, stderr=-1, text=True)
 
 
+def test_a_file_of_events_begins_anew_with_each_run_and_a_comparison_reads_it(tmp_path):
+    """--jsonl: what harness compare takes."""
+    command = [*simulated(tmp_path, "world"), "--jsonl", "kept/x.jsonl"]
+    for _ in range(2):
+        subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
+    events = [json.loads(line) for line in (tmp_path / "kept" / "x.jsonl").read_text().splitlines()]
+    assert [one["event"] for one in events].count("run-ended") == 1
+    compare = [sys.executable, "-m", "harness", "compare", "kept/x.jsonl", "kept/x.jsonl", "--output", "json"]
+    with start(compare, tmp_path) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, ""), out
+
+
+def test_a_file_of_events_that_cannot_be_written_is_bad_input(tmp_path):
+    """--jsonl on a folder: named, and nothing is run."""
+    with start([*simulated(tmp_path, "world"), "--jsonl", str(tmp_path)], tmp_path) as process:
+        _out, err = process.communicate()
+    assert process.returncode == 2
+    assert f"--jsonl {tmp_path}: must be a file that can be written" in err
+
+
 def test_a_scenario_that_holds_on_the_simulator_exits_with_0(tmp_path):
     """The whole way: file, verbs, simulated host, console and JUnit."""
     with start(simulated(tmp_path, "world"), tmp_path) as process:
