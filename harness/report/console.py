@@ -117,6 +117,7 @@ class Report:
         self._line((counts, "bold green" if good else "bold red"), (_on(event), ""))
         if not event.passed and not event.failed:
             self._line(("nothing was run, so nothing was proved", "bold red"))
+        self._skipped, self._failed = [], []  # another mesh may follow
 
     def _now(self, text: str) -> None:
         if not self._status:

@@ -1,4 +1,4 @@
-"""JUnit XML: a scenario is a test case, its steps stand in its output, its clean-up is a case of its own.
+"""JUnit XML: a mesh is a suite, a scenario a test case, its steps stand in its output, its clean-up is its own case.
 
 The shape is what Jenkins' and GitLab's readers take: testsuites > testsuite > testcase > failure | skipped.
 The file appears whole or not at all.
@@ -19,13 +19,14 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 class Report:
-    """Gathers events, and writes the file when the run has ended."""
+    """Gathers events, and writes the file when the run on a mesh has ended; a further mesh adds its suite."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._steps: list[events.StepEnded] = []
         self._clean_up: events.CleanupEnded | None = None
-        self._suite = ET.Element("testsuite", name="scenarios")
+        self._root = ET.Element("testsuites")
+        self._suite = ET.Element("testsuite")
 
     def __call__(self, event: events.Event) -> None:
         """Take one event in."""
@@ -70,19 +71,26 @@ class Report:
         )
 
     def _write(self, ended: events.RunEnded) -> None:
-        cases = self._suite.findall("testcase")
-        counts = {
-            "tests": str(len(cases)),
-            "failures": str(sum(case.find("failure") is not None for case in cases)),
-            "errors": "0",
-            "skipped": str(sum(case.find("skipped") is not None for case in cases)),
-            "time": f"{ended.seconds:.3f}",
-        }
-        self._suite.attrib.update(counts)
-        root = ET.Element("testsuites", counts)
-        root.append(self._suite)
-        ET.indent(root)
-        whole.write(self._file, ET.tostring(root, encoding="utf-8", xml_declaration=True))
+        self._suite.attrib.update(
+            _counts(self._suite, ended.seconds), name=f"scenarios on {_clean(ended.mesh)}"
+        )
+        self._root.append(self._suite)
+        self._suite = ET.Element("testsuite")
+        seconds = sum(float(suite.attrib["time"]) for suite in self._root)
+        self._root.attrib.update(_counts(self._root, seconds))
+        ET.indent(self._root)
+        whole.write(self._file, ET.tostring(self._root, encoding="utf-8", xml_declaration=True))
+
+
+def _counts(of: ET.Element, seconds: float) -> dict[str, str]:
+    cases = list(of.iter("testcase"))
+    return {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.find("failure") is not None for case in cases)),
+        "errors": "0",
+        "skipped": str(sum(case.find("skipped") is not None for case in cases)),
+        "time": f"{seconds:.3f}",
+    }
 
 
 def _fail(case: ET.Element, message: str, lines: Sequence[str]) -> None:

@@ -58,7 +58,6 @@ class Cluster:
         self._kubectl = Kubectl(toolchain.path("kubectl"), settings)
         self._helm = Helm(toolchain.path("helm"), settings)
         self._opened: Api | None = None
-        self._began = time.monotonic()
 
     @property
     def name(self) -> str:
@@ -82,7 +81,6 @@ class Cluster:
 
     def __enter__(self) -> Self:
         """Bring the applications up."""
-        self._began = time.monotonic()
         self._opened = _open(self._settings)
         try:
             with self._phase("applications", "details, client, outsider"):
@@ -223,8 +221,7 @@ class Cluster:
         self._emit(events.PhaseStarted(name, detail))
         began = time.monotonic()
         yield
-        now = time.monotonic()
-        self._emit(events.PhaseEnded(name, now - began, detail, now - self._began))
+        self._emit(events.PhaseEnded(name, time.monotonic() - began, detail))
 
 
 def _open(settings: Settings) -> Api:

@@ -140,6 +140,17 @@ def test_ci_systems_read_scenarios_and_clean_ups_as_cases(tmp_path):
     }
 
 
+def test_each_mesh_of_a_run_is_a_suite_of_its_own(tmp_path):
+    """Two meshes give two suites with their names, and counts over both; neither report mixes them."""
+    one = [events.ScenarioEnded("a", "a.yaml", "failed", 0.5), events.RunEnded("kind/one", 0, 1, 0, 1.0)]
+    two = [events.ScenarioEnded("a", "a.yaml", "passed", 0.5), events.RunEnded("kind/two", 1, 0, 0, 2.0)]
+    root = written(tmp_path / "junit.xml", [*one, *two])
+    suites = [(suite.get("name"), suite.get("tests"), suite.get("time")) for suite in root]
+    assert suites == [("scenarios on kind/one", "1", "1.000"), ("scenarios on kind/two", "1", "2.000")]
+    assert (root.get("tests"), root.get("time")) == ("2", "3.000")
+    assert shown([*one, *two]).count("failed a (a.yaml)") == 1
+
+
 def test_an_interrupted_scenario_is_no_pass_for_ci(tmp_path):
     """A scenario that failed without a failed step still has a failure."""
     ended = events.ScenarioEnded("a", "a.yaml", "failed", 0.1, "interrupted")
