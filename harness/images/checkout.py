@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
+from harness.images import closure
 from harness.images.layer import Layer
 from harness.toolchain.lacking import Lacking
 
 ROOT: Final = Path(__file__).parents[2]
 CONTAINERFILE: Final = "autowasm/Containerfile"
 _SYSTEM: Final = (CONTAINERFILE, "pyproject.toml", "autowasm")
-_APPS: Final = ("harness",)
+# The programs of the apps' image. What they import goes with them and no more: a change elsewhere in the harness is
+# no reason to give every node another image.
+_APPS: Final = ("harness.services.apps.client", "harness.services.apps.details")
 _UNSEEN: Final = ("README.md", "LICENSE")  # the build backend wants them; nothing that runs depends on them
 _SKIPPED: Final = ("__pycache__",)
 
@@ -36,8 +39,12 @@ def tags(base: str) -> tuple[str, str]:
     system = hashlib.sha256(f"{base}\0".encode())
     _feed(system.update, _SYSTEM)
     apps = system.copy()
-    _feed(apps.update, _APPS)
+    _feed(apps.update, _apps())
     return system.hexdigest()[:12], apps.hexdigest()[:12]
+
+
+def _apps() -> list[str]:
+    return [path.relative_to(ROOT).as_posix() for path in closure.needed(ROOT, _APPS)]
 
 
 def _feed(update: Callable[[bytes], None], names: Iterable[str]) -> None:
@@ -58,7 +65,7 @@ def context(wheels: Path, file: Path) -> IO[bytes]:
     """The context as an open tar file at ``file``: the sources, the wheels, and the Containerfile at the top."""
     layer = Layer(file)
     layer.file("Containerfile", ROOT / CONTAINERFILE, 0o644)
-    for name, path in _files((*_SYSTEM, *_APPS, *_UNSEEN)):
+    for name, path in _files((*_SYSTEM, *_apps(), *_UNSEEN)):
         layer.file(name, path, 0o755 if path.stat().st_mode & 0o100 else 0o644)
     for wheel in sorted(wheels.glob("*.whl")):
         layer.file(f"wheels/{wheel.name}", wheel, 0o644)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -96,9 +96,21 @@ class _Making:
         self._scratch = scratch
 
     def make(self, missing: Sequence[str]) -> None:
-        names = self._names
+        """Make these, as far as possible beside each other. Nothing of it still runs afterwards."""
         rooted = self._work.start(rootfs.ensure, self._work.emit)
         parts: list[Future[None]] = []
+        try:
+            self._start(missing, rooted, parts)
+            for part in parts:
+                part.result()
+        finally:
+            wait([rooted])
+            wait(parts)
+            if not rooted.exception():
+                rooted.result().close()
+
+    def _start(self, missing: Sequence[str], rooted: Future[Rootfs], parts: list[Future[None]]) -> None:
+        names = self._names
         if names.system.autowasm in missing or names.system.apps in missing:
             parts.append(self._work.start(self._system, rooted))
         if names.node in missing or names.registry.name in missing:
@@ -107,8 +119,6 @@ class _Making:
                 parts.append(self._work.start(self._node, chain, rooted))
             if names.registry.name in missing:
                 parts.append(self._work.start(self._registry, chain, rooted))
-        for part in parts:
-            part.result()
 
     def _system(self, rooted: Future[Rootfs]) -> None:
         base = self._names.python

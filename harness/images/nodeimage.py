@@ -91,6 +91,7 @@ def _mesh_part(short: str, chain: Toolchain, rootfs: Rootfs, scratch: Path) -> B
 
 def _ship(layer: Layer, name: str, image: Config, blob: Blob) -> None:
     layer.stream(name, archive.size(image, [blob]), archive.stream(image, [blob]))
+    blob.path.unlink()  # room for what comes: a node's images are most of a gigabyte
 
 
 def _own(layer: Layer, chain: Toolchain, pause: str) -> None:

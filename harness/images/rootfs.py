@@ -72,6 +72,10 @@ class Rootfs:
         self._members = {member.name: member for member in self._tar}
         self.packages = dpkg.parse((self.read("var/lib/dpkg/status") or b"").decode())
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._tar.close()
+
     def read(self, name: str) -> bytes | None:
         """The bytes of a file, None where there is no such file."""
         member = self._members.get(name)

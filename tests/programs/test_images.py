@@ -99,13 +99,13 @@ def test_the_systems_image_holds_the_system_only(answering: Engine, made: images
 
 
 def test_the_apps_run_in_their_image(answering: Engine, made: images.Images) -> None:
-    """Details starts; the harness is the one of this checkout."""
-    assert "--port" in _run(answering, made.apps, "python", "-m", "harness.services.apps.details", "--help")
-    here = Path(images.__file__).parents[1] / "observation.py"
-    assert (
-        _run(answering, made.apps, "cat", "/opt/apps/harness/observation.py").strip()
-        == here.read_text().strip()
-    )
+    """Details and the client start, with what they import of this checkout and nothing else of the harness."""
+    for name in ("details", "client"):
+        assert "--port" in _run(
+            answering, made.apps, "python3", "-m", f"harness.services.apps.{name}", "--help"
+        )
+    assert _run(answering, made.apps, "ls", "/opt/apps/harness/services/apps").count("details.py") == 1
+    assert "meshes" not in _run(answering, made.apps, "ls", "/opt/apps/harness").split()
 
 
 def test_the_node_has_what_kind_asks_for(answering: Engine, made: images.Images) -> None:
@@ -175,7 +175,7 @@ def test_a_killed_debootstrap_leaves_nothing(tmp_path: Path) -> None:
 
     def far() -> bool:
         log = folder / "debootstrap.log"
-        return run.poll() is not None or (log.is_file() and "Extracting" in log.read_text(errors="replace"))
+        return run.poll() is not None or (log.is_file() and "Validating" in log.read_text(errors="replace"))
 
     with run:
         _until(far, 300)

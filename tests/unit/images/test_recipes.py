@@ -95,15 +95,25 @@ def test_the_python_that_wheels_are_fetched_for_is_the_images() -> None:
 
 
 def test_a_tag_names_what_an_image_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The apps' own source changes their tag only; the system's changes both; the base's name changes both."""
-    for name in ("autowasm/Containerfile", "pyproject.toml", "autowasm/a.py", "harness/b.py", "README.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    """What the apps import changes their tag only; the system's changes both; the base's name changes both."""
+    apps = [f"{module.replace('.', '/')}.py" for module in checkout._APPS]
+    for name in (
+        "autowasm/Containerfile",
+        "pyproject.toml",
+        "autowasm/a.py",
+        "harness/b.py",
+        "README.md",
+        *apps,
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("x")
+    (tmp_path / apps[0]).write_text("import harness.b")
     monkeypatch.setattr(checkout, "ROOT", tmp_path)
     first = checkout.tags("base:1")
     (tmp_path / "README.md").write_text("y")
-    (tmp_path / "harness" / "__pycache__").mkdir()
-    (tmp_path / "harness" / "__pycache__" / "b.pyc").write_text("y")
+    (tmp_path / "harness" / "unrelated.py").write_text("y")
+    (tmp_path / "autowasm" / "__pycache__").mkdir()
+    (tmp_path / "autowasm" / "__pycache__" / "b.pyc").write_text("y")
     assert checkout.tags("base:1") == first
     (tmp_path / "harness/b.py").write_text("y")
     second = checkout.tags("base:1")
