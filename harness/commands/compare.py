@@ -17,14 +17,14 @@ SAME, DIFFERENT = 0, 1
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: one document.")
 def command(files: Sequence[Path], output: Literal["text", "json"]) -> NoReturn:
-    """Lay the verdicts of runs side by side; each FILE is what `harness run --output json` wrote.
+    """Lay the verdicts of runs side by side; each FILE is what `harness run --jsonl FILE` wrote.
 
     A scenario that one mesh cannot run, for it lacks a capability, is listed with the reason and is no difference.
 
     \b
     Examples:
-      harness run --mesh local --output json > local.jsonl
-      harness run --mesh kind --output json > kind.jsonl
+      harness run --mesh local --jsonl local.jsonl
+      harness run --mesh kind --jsonl kind.jsonl
       harness compare local.jsonl kind.jsonl
 
     Exit codes: 0 no difference, 1 some scenario ended differently, 2 bad input.

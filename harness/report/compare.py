@@ -1,4 +1,4 @@
-"""Verdicts of runs side by side, out of what ``harness run --output json`` wrote. Pure.
+"""Verdicts of runs side by side, out of what ``harness run --jsonl FILE`` wrote. Pure.
 
 A scenario that one mesh cannot run (it lacks a capability) is listed and is no difference; whatever else keeps a
 verdict from a scenario (the run ended before it, it was not asked for) is one.
