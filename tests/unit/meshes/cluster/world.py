@@ -88,7 +88,11 @@ class World:
             return 403, {"message": f"{plural} is forbidden"}
         if method == "PATCH":
             return 200, self._patch(path, body)
-        found = self.objects.pop(path, None) if method == "DELETE" else self.objects.get(path)
+        found = self.objects.get(path)
+        if method == "DELETE":  # a namespace takes what is in it along
+            inside = f"/namespaces/{path.rpartition('/')[2]}/"
+            gone = [at for at in self.objects if at == path or (plural == "namespaces" and inside in at)]
+            self.objects = {at: one for at, one in self.objects.items() if at not in gone}
         return (200, found) if found else (404, {"message": "not found"})
 
     def _plurals(self) -> list[str]:
