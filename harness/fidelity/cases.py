@@ -109,6 +109,6 @@ def generated(seeds: Iterable[int]) -> Iterator[Case]:
         shown = dice.sample([each for each in requests.ALL if sized or each["name"] != "put-sized"], k=4)
         plugin = {name: dice.choice(values) for name, values in settings.CHOICES.items()}
         told = script(plugin, shown)
-        if b"proxy_http_call" in module:
+        if b"proxy_http_call" in module or b"proxy_grpc_call" in module:
             told["clusters"] = requests.slowly(requests.APP, _AFTER_CALLS_MS)
         yield Case(f"generated/{seed}", module, told)

@@ -55,8 +55,8 @@ def send(
     """Send a request over a connection of its own; the next piece goes when the one before has been read.
 
     ``read`` says how many bytes the proxy has read from its clients so far; ``timeout`` is in seconds. ``over`` says
-    whether the proxy is done with the request. An answer to HEAD has no body for its client, and the proxy may still
-    have one to lead through its filters, where one of them made another method of it: the client stays for that.
+    whether the proxy is done with the request. Some answers have no body for their client, and the proxy may still
+    have one to lead through its filters, one of which made another method or status of it: the client stays for that.
     """
     with socket.create_connection(address, timeout=timeout) as connection:
         end = time.monotonic() + timeout
@@ -64,7 +64,8 @@ def send(
             _send_all(connection, pieces(request), read, end)  # it may answer early, and close
         method = str(request.get("method", "GET"))
         reply = _answer(connection, method, end)
-        while method == "HEAD" and reply.outcome == "response" and not over() and time.monotonic() < end:
+        bodiless = reply.message is not None and http1.has_no_body(reply.message.first, method)
+        while bodiless and not over() and time.monotonic() < end:
             time.sleep(_POLL)
         return reply
 

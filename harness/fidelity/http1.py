@@ -62,7 +62,7 @@ def read(stream: Stream, method: str = "") -> Message | None:
         return None
     start = _text(first)
     headers = _headers(stream)
-    if _has_no_body(start, method):
+    if has_no_body(start, method):
         return Message(start, headers)
     if "chunked" in find(headers, "transfer-encoding").lower():
         body = b"".join(_chunks(stream))
@@ -73,7 +73,8 @@ def read(stream: Stream, method: str = "") -> Message | None:
     return Message(start, headers, stream.read(-1) if start.startswith("HTTP/") else b"")
 
 
-def _has_no_body(start: str, method: str) -> bool:
+def has_no_body(start: str, method: str) -> bool:
+    """Whether nothing stands behind the headers, by the start line and the method that it answers."""
     return method == "HEAD" or (start.startswith("HTTP/") and start.split(" ")[1] in _BODILESS)
 
 

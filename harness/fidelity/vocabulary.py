@@ -59,6 +59,7 @@ CALLS: Final = (
     Call("proxy_get_configuration", (OUT,), 2, ("0.1.0",)),
     Call("proxy_set_effective_context", ("context",), 1),
     Call("proxy_done", (), 1),
+    Call("proxy_grpc_call", ("service", "method", "method", "pairs", "value", "wait", NUMBER), 2),
     Call("proxy_grpc_cancel", ("id",), 1),
     Call("proxy_grpc_close", ("id",), 1),
     Call("proxy_grpc_send", ("id", "value", "flag"), 1),
@@ -67,7 +68,7 @@ CALLS: Final = (
 _NAMES: Final = (
     b":path", b":method", b":authority", b":status", b":scheme", b"host", b"x-mixed-case", b"X-Mixed-Case", b"cookie",
     b"set-cookie", b"content-type", b"x-new", b"x-new", b"X-New", b"user-agent", b"x-checksum", b"x-sum", b"absent",
-    b"te", b"authorization", b"x-empty",
+    b"te", b"authorization", b"x-empty", b"x y", b"x:y",
 )  # fmt: skip
 TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "name": (*_NAMES, b"content-length", b"transfer-encoding", b""),
@@ -75,8 +76,9 @@ TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
     # without a name: what an HTTP/1 codec does with them depends on what lies behind the empty text.
     "set_name": _NAMES,
     ":method": (b"POST", b"PUT"),  # without one, how an answer ends is anybody's guess
+    ":status": (b"", b"204", b"403", b"101", b" 201", b"9", b"one"),
     "value": (b"", b"one", b"two", b"/changed?x=1", b"with space", b"a,b", b"204", b"POST", b"9",
-        b"x" * 300, b"\xc3\xa9"),
+        b"x" * 300, b"\xc3\xa9", b" blanks ", b"two\nlines", b"\x07"),
     "path": (
         b"request\0path", b"request\0url_path", b"request\0host", b"request\0scheme", b"request\0method",
         b"request\0headers\0user-agent", b"request\0headers\0x-mixed-case", b"request\0useragent", b"request\0query",
@@ -93,6 +95,10 @@ TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "key": (b"a", b"b", b"", b"long-" + b"k" * 100),
     "vm": (b"vm", b"", b"other"),
     "metric": (b"hits", b"level", b"size", b"a.b.c"),
+    # A name, and messages: of a cluster that there is, of one that there is not, of a server for Google's client.
+    "service": (b"auth", b"\x0a\x06\x0a\x04auth", b"\x0a\x08\x0a\x04auth\x28\x01", b"\x0a\x03\x0a\x01x", b"absent",
+        b"\x12\x03\x0a\x01x"),
+    "method": (b"Checks", b"check"),
     "cluster": (b"auth", b"auth", b"absent", b""),
     "foreign": (b"clear_route_cache", b"absent", b"", b"uncompress"),
 }  # fmt: skip
@@ -104,7 +110,7 @@ NUMBERS: Final[Mapping[str, tuple[int, ...]]] = {
     "buffer": (0, 0, 0, 1, 1, 1, 4, 5, 6, 7, 9),
     "start": (0, 0, 0, 1, 3, 5, 1000, 0xFFFFFFFF),
     "length": (0, 1, 3, 4, 100, 1 << 20, 0xFFFFFFFF),
-    "status": (200, 403, 500, 302, 204, 999),
+    "status": (200, 403, 500, 302, 204, 999, 101),
     "grpc": (0xFFFFFFFF, 0, 7),
     "cas": (0, 0, 0, 1, 2, 7),
     "id": (0, 1, 2, 7),
@@ -137,6 +143,8 @@ CALLBACKS: Final[Mapping[str, tuple[str, int]]] = {
     "proxy_on_response_body": ("size end", 0),
     "proxy_on_response_trailers": ("count", 0),
     "proxy_on_http_call_response": ("call headers body trailers", 0),
+    "proxy_on_grpc_receive": ("call size", 0),
+    "proxy_on_grpc_close": ("call code", 0),
     "proxy_on_queue_ready": ("queue", 0),
     "proxy_on_done": ("", 0),
     "proxy_on_log": ("", 0),
@@ -144,7 +152,14 @@ CALLBACKS: Final[Mapping[str, tuple[str, int]]] = {
 }
 STARTING: Final = frozenset({"proxy_on_vm_start", "proxy_on_configure"})
 WITHOUT_RESULT: Final = frozenset(
-    {"proxy_on_http_call_response", "proxy_on_queue_ready", "proxy_on_log", "proxy_on_delete"}
+    {
+        "proxy_on_http_call_response",
+        "proxy_on_grpc_receive",
+        "proxy_on_grpc_close",
+        "proxy_on_queue_ready",
+        "proxy_on_log",
+        "proxy_on_delete",
+    }
 )
 # Where a call ends Envoy itself with a segmentation fault (1.36 and 1.40, measured), so that it is not made: the
 # stream that it works on is gone or half gone. Likewise set_envoy_filter_state in proxy_on_delete, the buffer
@@ -154,12 +169,23 @@ WITHOUT_RESULT: Final = frozenset(
 # the response's end, sooner or later; a body that was held back can be written to behind the stream's end.
 _LATE: Final = frozenset({"proxy_on_done", "proxy_on_log", "proxy_on_delete"})
 _ANSWERED: Final = frozenset({"proxy_on_response_body", "proxy_on_response_trailers"})
+_CALLING: Final = (
+    _LATE
+    | _ANSWERED
+    | {
+        "proxy_on_response_headers",
+        "proxy_on_http_call_response",
+        "proxy_on_grpc_receive",
+        "proxy_on_grpc_close",
+    }
+)
 DEADLY: Final[Mapping[str, frozenset[str]]] = {
     "proxy_send_local_response": _LATE | _ANSWERED,
     "proxy_call_foreign_function": _LATE,
     "proxy_set_buffer_bytes": _LATE,
     "proxy_enqueue_shared_queue": frozenset({"proxy_on_queue_ready"}),  # which calls that again, without end
-    "proxy_http_call": _LATE | _ANSWERED | {"proxy_on_response_headers", "proxy_on_http_call_response"},
+    "proxy_http_call": _CALLING,
+    "proxy_grpc_call": _CALLING,
 }
 # Trailers are read from memory that is gone by then (a segmentation fault, or what else lies there).
 AFTER_STREAM: Final = frozenset({"proxy_on_done", "proxy_on_delete"})

@@ -31,7 +31,7 @@ _WHY: Final = {
     "timeout": "timed out after {} s: a filter paused and never went on",
     "reset": "connection reset in the middle of the answer",
     "closed": "connection closed without an answer",
-    "ended": "the sidecar's Envoy ended itself, with all its connections: a filter made a call that it does not survive",
+    "ended": "the whole Envoy ended itself, with all its connections: a filter made a call that ends it",
 }
 _CREATED: Final = "1970-01-01T00:00:00Z"
 

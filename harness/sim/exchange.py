@@ -58,7 +58,7 @@ class Received:
     body: bytearray = field(default_factory=bytearray)
     trailers: tuple[Pair, ...] = ()
     endless: bool = False
-    """Its headers broke off before they said where its body ends."""
+    """Its headers do not say where its body ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +222,19 @@ class Exchange:
             self.facts.details = self.facts.details or "wasm_close_stream"
             self.finish()
 
+    def linger(self) -> None:
+        """The connection is closed a while after an answer to a request that has not come whole."""
+        if not self.complete:
+            self.received.outcome = "reset"
+            self.closing = self.world.clock.now + _LINGERS
+
     def reroute(self) -> None:
         """See filters.Stream. There is one route, which is looked up when the router is reached."""
 
     def client_headers(self, headers: HeaderMap, end: bool) -> bool:
         """Headers are about to go to the client; whether they may."""
-        if headers.get(b":status") is None or not (headers.get(b":status") or b"").isdigit():
+        status = wire.status(headers)
+        if status is None:
             self._send_directly(Response(502, [], b"missing required header: :status", "", -1))
             return False
         for name in wire.HOP_BY_HOP:
@@ -238,13 +245,12 @@ class Exchange:
         if not self.complete:
             headers.add(b"connection", b"close")
         self._response = headers
-        self.facts.code = int(headers.get(b":status") or b"0")
-        self.received.status = self.facts.code
+        self.received.status = self.facts.code = status
         found = wire.response_lines(headers, not end, self._head_only)
         self.received.headers = found.lines
-        if found.rest is not None and not self._head_only and self.received.status not in _BODILESS:
+        if not self._head_only and status not in _BODILESS:
             self.received.body += found.rest
-            self.received.endless = not any(name == b"content-length" for name, _ in found.lines)
+            self.received.endless = not found.framed
         return True
 
     @property
@@ -311,14 +317,14 @@ class _Client:
         if exchange.over:
             return
         exchange.tailing(trailers)
-        if self._length is None and not exchange.head_only:
+        if self._length is None and not exchange.head_only and exchange.received.status not in _BODILESS:
             exchange.received.trailers = wire.read(trailers.pairs).lines
         self._end()
 
     def _end(self) -> None:
         received = self._exchange.received
-        if received.endless:
-            pass  # its client waits for the end of the connection
+        if received.endless:  # its client waits for the end of the connection
+            self._exchange.linger()
         elif self._length is not None and not self._exchange.head_only and received.status not in _BODILESS:
             del received.body[self._length :]
             received.outcome = "response" if self._came >= self._length else "timeout"

@@ -108,12 +108,27 @@ def _escaped(byte: int) -> bytes:
     return _ESCAPES.get(byte) or bytes((byte,))
 
 
+def status(headers: HeaderMap) -> int | None:
+    """An answer's status as a number, None where it is none (absl::SimpleAtoi)."""
+    text = (headers.get(b":status") or b"").strip(b" \t\n\v\f\r").removeprefix(b"+")
+    return int(text) if text.isdigit() and int(text) < 1 << 64 else None
+
+
+_FINAL: Final = 200
+"""Answers below are followed by another one, and have no body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """Headers, or trailers, as who reads them understands them; ``rest`` is what stands behind an empty line."""
 
     lines: tuple[Pair, ...]
-    rest: bytes | None = None
+    rest: bytes = b""
+
+    @property
+    def framed(self) -> bool:
+        """Whether they say where the body behind them ends."""
+        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.lines)
 
 
 def read(pairs: Iterable[Pair]) -> Section:
@@ -159,8 +174,8 @@ def response_lines(headers: HeaderMap, body: bool, head: bool) -> Section:
     """A response's headers as the client reads them."""
     written = ((b"host" if name == b":authority" else name, value) for name, value in headers.pairs)
     lines = [pair for pair in written if pair[0][:1] != b":" and pair[0]]
-    status = headers.get(b":status") or b""
-    if headers.get(b"content-length") is None and status[:1] != b"1" and status not in (b"204", b"304"):
+    code = status(headers) or 0
+    if headers.get(b"content-length") is None and code >= _FINAL and code not in (204, 304):
         if body or head:
             lines.append((b"transfer-encoding", b"chunked"))
         else:

@@ -83,7 +83,7 @@ def send_local_response(vm: Machine, status: int, *rest: int) -> int:
         return Status.INVALID_MEMORY_ACCESS
     pairs = maps.parse(headers)
     grpc = rest[6] if rest[6] <= _LAST_GRPC else -1
-    vm.context.respond(Response(status, pairs, body, details.decode("utf-8", "replace"), grpc))
+    vm.context.respond(Response(status & 0xFFFF, pairs, body, details.decode("utf-8", "replace"), grpc))
     vm.stopped = True
     return Status.OK
 

@@ -78,6 +78,38 @@ def test_answers_are_written_as_they_are(
     assert reply.text == "ok"
 
 
+@pytest.mark.parametrize(
+    ("status", "seen", "outcome"),
+    [
+        ("100", None, "timeout"),
+        ("101", None, "timeout"),
+        ("0", None, "timeout"),
+        (" 200", 200, "response"),
+        ("+200", 200, "response"),
+        ("1000", 1000, "response"),
+        ("-1", 502, "response"),
+        ("99999999999999999999", 502, "response"),
+        ("204", 204, "response"),
+    ],
+)
+def test_statuses(status: str, seen: int | None, outcome: str) -> None:
+    """An answer below 200 does not say where its body ends; what is no number is a 502."""
+    texts = Texts()
+    change = call("replace_header_map_value", 2, texts(":status"), texts(status))
+    reply = Filter.load(module(texts, on_response_headers=change)).request()
+    assert (reply.status, reply.outcome) == (seen, outcome)
+
+
+@pytest.mark.parametrize(("body", "outcome"), [(None, "timeout"), (["a", "b"], "reset")])
+def test_own_answers_below_200(body: list[str] | None, outcome: str) -> None:
+    """A filter's own one likewise; behind a request that has not come whole the connection is closed."""
+    texts = Texts()
+    answers = call("send_local_response", 101, texts(""), texts(""), texts(""), -1)
+    assert Filter.load(module(texts, on_request_headers=answers)).request(body=body).outcome == outcome
+    large = call("send_local_response", 0x10000 + 403, texts(""), texts(""), texts(""), -1)
+    assert Filter.load(module(texts, on_request_headers=large)).request().status == 403
+
+
 def test_an_answer_that_is_split() -> None:
     """An empty line ends the headers: what the client takes for the body is what its length says, or has no end."""
     sized = upstream.Reply(200, ((b"content-length", b"5"),), (b"12345",))
