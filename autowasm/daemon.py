@@ -44,6 +44,15 @@ class AddressType(click.ParamType[Address]):
         return Address(host.strip("[]"), int(port))
 
 
+def base_url(text: str) -> str:
+    """A flag's URL of a program, without the slash at its end; a bad one is the caller's error."""
+    base = text.rstrip("/")
+    scheme, _, host = base.partition("://")
+    if scheme not in ("http", "https") or not host or set(host) & set("/?#@ "):
+        raise click.BadParameter(f"must be http://HOST:PORT or https://HOST:PORT, found {text!r}")
+    return base
+
+
 def bind(address: Address, side: errors.Side) -> socket.socket:
     """Listen there.
 

@@ -46,6 +46,14 @@ from autowasm.controller.election import LEASE_SECONDS
     help="Namespace of Service wasmer: where sidecars are told to fetch.",
 )
 @click.option(
+    "--wasmer",
+    metavar="URL",
+    type=daemon.base_url,
+    envvar="AUTOWASM_WASMER",
+    show_envvar=True,
+    help="Where to get modules back that stand in the mesh, before their registry is asked.",
+)
+@click.option(
     "--ca-file",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="AUTOWASM_CA_FILE",

@@ -4,7 +4,7 @@
   to use an image is not inherited from another namespace.
 - A manifest is pulled once, however many want it at the same time, and not at all where its module is in
   the store.
-- A pinned version is only ever had again as exactly that version.
+- A pinned version is only ever had again as exactly that version, from wasmers before its source is asked.
 - What this module returns is durable in the store.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ import httpx2
 
 from autowasm import errors
 from autowasm.controller.metrics import Metrics
+from autowasm.controller.wasmers import Wasmers
 from autowasm.digest import Digest
 from autowasm.istio.conditions import Version
 from autowasm.istio.spec import ObjectSource, RegistrySource, Spec
@@ -27,6 +29,8 @@ from autowasm.registry import credentials, objects
 from autowasm.registry.client import Registry
 from autowasm.store.blobs import Blobs
 from autowasm.store.flights import Flights
+
+_log = logging.getLogger(__name__)
 
 ReadSecret = Callable[[str, str], Awaitable[bytes]]
 """Namespace and name of a pull secret -> its docker config as JSON."""
@@ -39,6 +43,7 @@ class Sources:
     registry: Registry
     http: httpx2.AsyncClient
     read_secret: ReadSecret
+    wasmers: Wasmers
 
 
 class Modules:
@@ -73,7 +78,7 @@ class Modules:
         Raises:
             errors.Error: as ``newest``; reason SourceChanged where the source holds something else by now.
         """
-        if await self.has(version.digest):
+        if await self.has(version.digest) or await self._from_wasmers(version.digest):
             return
         found = await self._once_more(spec, version)
         if found != version.digest:
@@ -103,6 +108,22 @@ class Modules:
     async def close(self) -> None:
         """End the fetches that are under way."""
         await self._flights.close()
+
+    async def _from_wasmers(self, digest: Digest) -> bool:
+        if not self._sources.wasmers:
+            return False
+        try:
+            await self._flights.run(digest, lambda: self._salvage(digest))
+        except errors.Retry as fault:
+            _log.info("module not got back", extra={"digest": digest.hex, "why": str(fault)})
+            return False
+        return True
+
+    async def _salvage(self, digest: Digest) -> Digest:
+        with self._metrics.pull("wasmer"):
+            data = await self._sources.wasmers.get(digest)
+        _log.info("module got back", extra={"digest": digest.hex, "bytes": len(data)})
+        return await self._keep(data)
 
     async def _once_more(self, spec: Spec, version: Version) -> Digest:
         source = spec.filter.source

@@ -24,6 +24,7 @@ from autowasm.controller.election import LEASE_SECONDS, Election
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.modules import Modules, Sources
 from autowasm.controller.observe import Observer, now
+from autowasm.controller.wasmers import Wasmers
 from autowasm.controller.workers import Watches, Workers
 from autowasm.digest import Digest
 from autowasm.istio import names
@@ -43,6 +44,9 @@ PATIENCE_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 25
 """How long transfers under way may take after SIGTERM: less than the 30 s after which a kubelet kills."""
 
+_INSIDE_SECONDS: Final = 5.0
+"""Time-out of a connection to a wasmer, and of each silence in a transfer."""
+
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection of a wasmer stays open."""
 
@@ -55,6 +59,7 @@ class Settings:
     data: Path
     install: Install
     ca_file: Path | None = None
+    wasmer: str | None = None
     lease_seconds: int = LEASE_SECONDS
 
 
@@ -199,10 +204,13 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
             )
         )
 
+        # By a name of the cluster: no proxy's business.
+        inside = await stack.enter_async_context(session.client(timeout=_INSIDE_SECONDS, proxies=False))
+
         async def read_secret(namespace: str, name: str) -> bytes:
             return await secrets.docker_config(client, Key(namespace, name))
 
-        sources = Sources(Registry(http), http, read_secret)
+        sources = Sources(Registry(http), http, read_secret, Wasmers(inside, settings.wasmer))
         store = Blobs(settings.data)
         election = Election(leader.identity(settings.data), settings.lease_seconds)
         site = Site(settings.install, election)

@@ -31,14 +31,6 @@ KEEP_ALIVE_SECONDS: Final = 75
 _log = logging.getLogger(__name__)
 
 
-def _base_url(text: str) -> str:
-    base = text.rstrip("/")
-    scheme, _, host = base.partition("://")
-    if scheme not in ("http", "https") or not host or set(host) & set("/?#@ "):
-        raise click.BadParameter(f"must be http://HOST:PORT or https://HOST:PORT, found {text!r}")
-    return base
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option(
     "--listen",
@@ -60,7 +52,7 @@ def _base_url(text: str) -> str:
     "--controller",
     "controllers",
     metavar="URL",
-    type=_base_url,
+    type=daemon.base_url,
     multiple=True,
     envvar="WASMER_CONTROLLER",
     show_envvar=True,
@@ -70,7 +62,7 @@ def _base_url(text: str) -> str:
     "--peer",
     "peers",
     metavar="URL",
-    type=_base_url,
+    type=daemon.base_url,
     multiple=True,
     envvar="WASMER_PEER",
     show_envvar=True,

@@ -147,7 +147,7 @@ def test_everybody_is_told_the_namespace(helm, namespace):
 
 @pytest.mark.parametrize("case", GOOD, ids=lambda case: case.stem)
 def test_the_programs_take_their_flags(helm, case):
-    """Each program understands the flags that the chart gives it."""
+    """Each program understands the flags and variables that the chart gives it."""
     found = deployments(helm.objects("-f", case))
     for name, program in PROGRAMS.items():
         container = found[name]["containers"][0]
@@ -155,6 +155,13 @@ def test_the_programs_take_their_flags(helm, case):
         flags = [flag for flag in container["args"] if not flag.startswith("--ca-file")]
         with program.make_context(name, flags) as context:
             assert context.params["listen"].port == container["ports"][0]["containerPort"]
+        known = {name for option in program.params for name in _environment(option)}
+        assert {variable["name"] for variable in container.get("env", ())} <= known
+
+
+def _environment(option) -> list[str]:
+    """The variables that an option is also read from."""
+    return [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
 
 
 def test_they_end_in_time(helm):

@@ -223,3 +223,39 @@ def test_readiness_waits_for_what_stands_in_the_mesh(world, pair):
     shutil.rmtree(two.data)
     two.start()
     assert {path.name for path in (two.data / "sha256").iterdir()} == {sha(V1), sha(V2)}
+
+
+def test_a_new_controller_gets_modules_back_from_wasmers(world, pair, token_file, tmp_path):
+    """A new controller has what stands in the mesh though its source is gone: a wasmer gets it from the other one."""
+    one, two = pair
+    with serving_bytes(V1) as (url, _):
+        world.apply("", source={"object": {"url": url}})
+        world.settled("Synced")
+        assert two.stop() == 0
+        shutil.rmtree(two.data)
+    before = versions(world)
+    flags = [f"--controller={one.url}", f"--token-file={token_file}"]
+    with wasmer_process.running(tmp_path / "wasmer", *flags) as wasmer:
+        two.flags = (LEASE, f"--wasmer={wasmer.url}")
+        two.start()
+    assert (two.data / "sha256" / sha(V1)).read_bytes() == V1
+    one.stop()
+    converge(lambda: leads(two))
+    world.apply(world.push("back:v1", V2), name="witness")
+    world.settled("Synced", "witness")
+    assert {key: version for key, version in versions(world).items() if key[1] == "test"} == before
+
+
+def test_what_a_wasmer_says_is_verified(world, pair):
+    """Other bytes than those of the digest are not kept, whoever hands them over."""
+    two = pair[1]
+    with serving_bytes(V1) as (url, _):
+        world.apply("", source={"object": {"url": url}})
+        world.settled("Synced")
+        assert two.stop() == 0
+        shutil.rmtree(two.data)
+    with serving_bytes(V2) as (url, _):
+        two.flags = (LEASE, f"--wasmer={url.removesuffix('/filter.wasm')}")
+        two.start()
+    assert two.lines("module not got back")
+    assert not list((two.data / "sha256").iterdir())
