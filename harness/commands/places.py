@@ -126,11 +126,11 @@ def _kind(given: Mapping[str, Any], keep: bool, emit: events.Emit) -> Iterator[S
 
 @contextlib.contextmanager
 def _existing(given: Mapping[str, Any], keep: bool, emit: events.Emit) -> Iterator[Sequence[Mesh]]:
-    from harness.meshes import cluster, existing
+    from harness.meshes import existing
     from harness.toolchain import binaries
 
     _end_with_parent()
-    toolchain = binaries.ensure(cluster.PROGRAMS, emit)
+    toolchain = binaries.ensure(existing.PROGRAMS, emit)
     with existing.Existing(toolchain, existing_options(given, stay=keep), emit) as meshes:
         yield meshes
 

@@ -22,6 +22,8 @@ from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
 from harness.toolchain.lacking import Lacking
 
+PROGRAMS: Final = ("kubectl",)
+"""What it needs of the toolchain."""
 SYSTEM: Final = "istio-system"
 PREFIX: Final = "autowasm-test-"
 

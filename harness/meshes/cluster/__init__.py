@@ -11,4 +11,4 @@ from harness.meshes.cluster.settings import Settings as Settings
 __all__ = ["PROGRAMS", "Cluster", "Settings"]
 
 PROGRAMS: Final = ("kubectl", "helm")
-"""What it needs of the toolchain."""
+"""What it needs of the toolchain; helm only where the release of the chart may be changed."""

@@ -56,7 +56,7 @@ class Cluster:
         self._settings = settings
         self._emit = emit
         self._kubectl = Kubectl(toolchain.path("kubectl"), settings)
-        self._helm = Helm(toolchain.path("helm"), settings)
+        self._toolchain = toolchain
         self._opened: Api | None = None
 
     @property
@@ -145,7 +145,7 @@ class Cluster:
         """See Mesh."""
         if self._settings.chart is None:
             raise Refused(f"{self.name}: its release of the wasmer chart must not be touched")
-        return self._helm(wish)
+        return Helm(self._toolchain.path("helm"), self._settings)(wish)
 
     def collect(self, folder: Path) -> None:
         """See Mesh."""

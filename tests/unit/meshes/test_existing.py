@@ -16,9 +16,7 @@ from harness.toolchain.lacking import Lacking
 from tests.unit.meshes.cluster.world import KINDS, Server, World
 
 WASMER = "/api/v1/namespaces/istio-system/services/wasmer"
-TOOLCHAIN = Toolchain(
-    {name: Located(name, Path("/bin/true"), "prebuilt") for name in ("kubectl", "helm")}, lambda _: None
-)
+TOOLCHAIN = Toolchain({"kubectl": Located("kubectl", Path("/bin/true"), "prebuilt")}, lambda _: None)
 
 
 @pytest.fixture
