@@ -34,7 +34,7 @@ def _images(store: Store) -> Iterator[Thing]:
     names = making.names()
     current = {*names.wanted(), names.python.name}
     for kept in store.ours():
-        yield Thing(kept.name, "engine", kept.size, bool(current.intersection(kept.names)), image=kept)
+        yield Thing(kept.name, "engine", kept.size, kept.name in current, image=kept)
 
 
 def _files() -> Iterator[Thing]:

@@ -21,16 +21,10 @@ _KNOCK_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An image of ours in the engine: its names (a build's own stages have none), its size in bytes, and its id."""
+    """One name of an image of ours in the engine; a build's own stages have an id for a name. Size is in bytes."""
 
-    names: tuple[str, ...]
+    name: str
     size: int
-    id: str
-
-    @property
-    def name(self) -> str:
-        """What it is called in a list."""
-        return self.names[0] if self.names else f"{self.id.removeprefix('sha256:')[:12]} (a stage of a build)"
 
 
 class Store:
@@ -94,15 +88,17 @@ class Store:
         return ""
 
     def ours(self) -> list[Kept]:
-        """Every image that carries our label, the newest first."""
+        """Every name of every image that carries our label, the newest image first."""
         with _answering("its images"):
             found = self._client.images.list(filters={"label": f"{LABEL}={OWNER}"})
-        return [Kept(tuple(image.tags), _size(image.attrs), str(image.id)) for image in found]
+        return [
+            Kept(str(name), _size(image.attrs)) for image in found for name in image.tags or [image.short_id]
+        ]
 
     def remove(self, kept: Kept) -> str:
-        """Take an image away: empty where it went, else why it stays (a container runs it)."""
+        """Take a name away, and the image with its last one: empty where it went, else why it stays."""
         try:
-            self._client.images.remove(kept.id, force=True)
+            self._client.images.remove(kept.name)
         except docker.errors.ImageNotFound:
             return ""  # it went with one that was built upon it
         except docker.errors.APIError as error:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_second_asking_does_nothing(answering: Engine, made: images.Images) ->
 
 def test_everything_made_carries_the_label(answering: Engine, made: images.Images) -> None:
     """What is labelled can be listed and pruned; stages of a build are too."""
-    names = {name for kept in Store(answering).ours() for name in kept.names}
+    names = {kept.name for kept in Store(answering).ours()}
     assert {made.node, made.registry, made.autowasm, made.apps} <= names
 
 
@@ -195,3 +196,16 @@ def _running(word: str) -> bool:
         except OSError:
             continue
     return False
+
+
+def test_the_command_says_what_was_made_and_what_is_there(made: images.Images) -> None:
+    """`harness images build` names each image, `list` marks those that are used, and both are JSON where asked."""
+    said = _command("build")
+    assert (said["node"], said["apps"], said["origin"]) == (made.node, made.apps, "built")
+    used = {row["name"] for row in _command("list") if row["current"]}
+    assert {made.node, made.registry, made.autowasm, made.apps, rootfs.place().name} <= used
+
+
+def _command(name: str) -> Any:
+    argv = [sys.executable, "-m", "harness", "images", name, "--output", "json"]
+    return json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)

@@ -49,7 +49,7 @@ class Shelf:
 
     def ours(self) -> list[Kept]:
         """Those made here."""
-        return [Kept((name,), 1, name) for name in sorted(self.there) if name.startswith(HOME)]
+        return [Kept(name, 1) for name in sorted(self.there) if name.startswith(HOME)]
 
     def remove(self, kept: Kept) -> str:
         """Take one away, unless something runs it."""
