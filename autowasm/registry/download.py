@@ -23,10 +23,11 @@ _NO_HEAD: Final = frozenset({400, 405, 501})  # servers that know no HEAD of a m
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A manifest or index as the registry has it."""
+    """A manifest or index as the registry has it; ``data`` are its own bytes."""
 
     digest: Digest
     document: manifest.Manifest | manifest.Index
+    data: bytes
 
 
 async def resolve(exchange: Exchange, access: Access) -> Digest:
@@ -53,7 +54,7 @@ async def fetch_manifest(exchange: Exchange, access: Access, selector: str) -> S
     digest = Digest.of(data)
     wanted = Digest.parse(selector) if selector.startswith("sha256:") else announced(response)
     _same(digest, wanted, f"manifest of {access.reference.repository}:{selector}")
-    return Stored(digest, manifest.parse(data, response.headers.get("content-type", "")))
+    return Stored(digest, manifest.parse(data, response.headers.get("content-type", "")), data)
 
 
 async def fetch_module(exchange: Exchange, access: Access, layer: manifest.Descriptor) -> bytes:

@@ -6,7 +6,7 @@ lets upload, not to a stranger who asks for them after a redirect.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,13 +22,18 @@ _PIECE: Final = 256 * 1024  # of an upload: the write time-out counts for each
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request and the statuses that are an answer to it. ``content`` None means that it has no body."""
+    """A request and the statuses that are an answer to it. ``content`` None means that it has no body.
+
+    ``sent`` is told how many bytes of the content have gone out, each time that some have; where the request
+    is sent anew it begins anew.
+    """
 
     method: str
     url: httpx2.URL
     answers: tuple[int, ...] = (200,)
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | None = None
+    content: bytes | memoryview | None = None
+    sent: Callable[[int], None] | None = None
 
     @property
     def ask(self) -> failures.Ask:
@@ -82,7 +87,7 @@ class Exchange:
             headers["Authorization"] = authorization
         if call.content is not None:
             headers["Content-Length"] = str(len(call.content))
-        content = None if call.content is None else _pieces(call.content)
+        content = None if call.content is None else _pieces(call.content, call.sent)
         request = self._http.build_request(call.method, call.url, headers=headers, content=content)
         # The library drops Authorization where a redirect leaves the origin. Writes are not redirected: the
         # spec has Location in the answer for that.
@@ -90,7 +95,9 @@ class Exchange:
         return await self._http.send(request, stream=True, follow_redirects=follow)
 
 
-async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+async def _pieces(content: bytes | memoryview, sent: Callable[[int], None] | None) -> AsyncIterator[bytes]:
     view = memoryview(content)
     for at in range(0, len(view), _PIECE):
         yield bytes(view[at : at + _PIECE])
+        if sent is not None:
+            sent(min(at + _PIECE, len(view)))
