@@ -129,7 +129,7 @@ def main() -> None:
         assert record
         said["revived"] = record.pid != first
         said["settings_known_since"] = record.settings
-        for container in again.client.containers.list(all=True):
+        for container in again.client.containers.list(all=True, ignore_removed=True):
             container.remove(force=True)
     said["after"] = _after()
     sys.stdout.write(json.dumps(said))

@@ -88,7 +88,7 @@ class Down:
 
     def _own_engine(self) -> None:
         engine = engines.revive(self._emit)
-        kept = [one.name for one in engine.client.containers.list(all=True)]
+        kept = [one.name for one in engine.client.containers.list(all=True, ignore_removed=True)]
         engines.release(engine, self._emit)
         if kept:
             self._say(f"left our own container engine: {', '.join(kept)} is on it")
@@ -125,11 +125,13 @@ def _connect(record: state.Record) -> Engine:
 
 
 def _meshes(engine: Engine) -> set[str]:
-    containers = engine.client.containers.list(all=True, filters={"label": LABEL})
+    containers = engine.client.containers.list(all=True, ignore_removed=True, filters={"label": LABEL})
     return {one.labels[LABEL] for one in containers} - {OWNER}
 
 
 def _clusters(engine: Engine) -> set[str]:
-    containers = engine.client.containers.list(all=True, filters={"label": removal.KIND_LABEL})
+    containers = engine.client.containers.list(
+        all=True, ignore_removed=True, filters={"label": removal.KIND_LABEL}
+    )
     names = {one.labels[removal.KIND_LABEL] for one in containers}
     return {name for name in names if _OUR_NAME.fullmatch(name)}

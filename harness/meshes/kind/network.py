@@ -34,7 +34,9 @@ def leave(engine: Engine) -> bool:
     with cache.locked(cache.root() / "kind" / "network", what="joins or leaves kind's network"):
         removed = False
         for network in _find(engine):
-            used = engine.client.containers.list(all=True, filters={"network": network.id})
+            used = engine.client.containers.list(
+                all=True, ignore_removed=True, filters={"network": network.id}
+            )
             if LABEL in (network.attrs.get("Labels") or {}) and not used:
                 with contextlib.suppress(NotFound):
                     network.remove()

@@ -91,7 +91,9 @@ class _Wish:
 
 def _running(engine: Engine, title: str) -> Any | None:
     """The container of that name, started where it only stopped; None where there is none that can be."""
-    for container in engine.client.containers.list(all=True, filters={"name": f"^/?{title}$"}):
+    for container in engine.client.containers.list(
+        all=True, ignore_removed=True, filters={"name": f"^/?{title}$"}
+    ):
         try:
             container.start()  # does nothing where it runs
             container.reload()

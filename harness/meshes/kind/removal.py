@@ -51,14 +51,16 @@ def _nodes(place: state.Place, name: str, engine: Engine, toolchain: Toolchain) 
 def cluster(nodes: Nodes, say: Say) -> None:
     """Remove one cluster, where it is there. Raises Broken."""
     labelled = {"label": f"{KIND_LABEL}={nodes.name}"}
-    if nodes.engine.client.containers.list(all=True, filters=labelled):
+    if nodes.engine.client.containers.list(all=True, ignore_removed=True, filters=labelled):
         nodes.delete()
         say(f"removed cluster {nodes.name}, its container and its volume")
 
 
 def registries(engine: Engine, mesh: str, say: Say) -> None:
     """Remove the containers that carry a mesh's label."""
-    for container in engine.client.containers.list(all=True, filters={"label": f"{LABEL}={mesh}"}):
+    for container in engine.client.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{LABEL}={mesh}"}
+    ):
         with contextlib.suppress(NotFound):
             container.remove(force=True, v=True)
             say(f"removed container {container.name}")

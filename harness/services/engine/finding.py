@@ -166,7 +166,7 @@ def release(engine: Engine, emit: events.Emit) -> None:
     if not engine.ours:
         engine.client.close()
         return
-    kept = engine.client.containers.list(all=True)
+    kept = engine.client.containers.list(all=True, ignore_removed=True)
     engine.client.close()
     _drop_leases()
     if not kept:
