@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from harness.observation import LoadResult, Pushed, Release, Response, Rollout
+from harness.observation import Fault, LoadResult, Pushed, Release, Response, Rollout
 
 
 class Refused(Exception):
@@ -107,6 +107,21 @@ class HelmWish:
     timeout: float = 120.0
 
 
+@dataclass(frozen=True, slots=True)
+class FaultWish:
+    """Do harm to the mesh, as accidents do.
+
+    ``kill`` sends SIGKILL to the main process of a ``container`` (empty: the application's own) of a workload's pod,
+    on its node: nothing is told to the process, and the kubelet finds out by itself. Of several pods it is the one that
+    holds the Lease of the workload's name, else the first by name. Workloads are those of ``RestartWish``, and
+    ``istiod``. ``cordon`` makes every node unschedulable, ``uncordon`` takes that back.
+    """
+
+    action: Literal["kill", "cordon", "uncordon"]
+    workload: str = ""
+    container: str = ""
+
+
 class Load(Protocol):
     """A running load."""
 
@@ -122,7 +137,8 @@ class Mesh(Protocol):
     ``kubernetes`` (a real API server), ``envoy``, ``istio``, ``registry`` (a real OCI registry),
     ``private-registry`` (one that asks for a password), ``load``, ``pods`` (a kubelet runs the workloads, so that one
     can be restarted), ``mtls`` (sidecars take nothing but mutual TLS), ``outsider`` (a workload of this name that has
-    no sidecar sends requests), ``helm`` (wasmer and controller are a release of the chart).
+    no sidecar sends requests), ``helm`` (wasmer and controller are a release of the chart), ``faults`` (harm can be
+    done to its nodes and what runs there).
     ``bindings`` are what scenarios may write as ``${name}``: ``registry``, ``private_registry``, ``registry_user``,
     ``registry_password``, ``namespace``.
     """
@@ -172,6 +188,10 @@ class Mesh(Protocol):
 
     def helm(self, wish: HelmWish) -> Release:
         """Look at the release of the wasmer chart, or change it. Raises Refused with helm's words."""
+        ...
+
+    def fault(self, wish: FaultWish) -> Fault:
+        """Do harm, and wait for no effect. Raises Refused where the mesh lets nobody, or the aim is not there."""
         ...
 
     def collect(self, folder: Path) -> None:

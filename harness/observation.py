@@ -77,6 +77,20 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """What was done to a mesh: a container lost its main process, or ``nodes`` were changed.
+
+    ``pid`` is what the process had on its node, ``restarts`` what the container's ``restartCount`` is once it is back.
+    """
+
+    nodes: tuple[str, ...] = ()
+    pod: str = ""
+    container: str = ""
+    pid: int = 0
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """A Helm release: its newest revision, and that one's status (``deployed``, ``failed``, ...)."""
 

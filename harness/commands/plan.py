@@ -100,7 +100,7 @@ def _capabilities() -> Mapping[str, frozenset[str]]:
     return {
         "sim": Sim.capabilities,
         "local": local.Local.capabilities,
-        "kind": common.capabilities | {"helm"},
+        "kind": common.capabilities | {"helm", "faults"},
         "existing": common.capabilities,
     }
 

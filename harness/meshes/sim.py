@@ -18,8 +18,18 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from harness import events
-from harness.mesh import HelmWish, Load, LoadWish, ObjectRef, PushWish, Refused, RequestWish, RestartWish
-from harness.observation import Pushed, Release, Response, Rollout
+from harness.mesh import (
+    FaultWish,
+    HelmWish,
+    Load,
+    LoadWish,
+    ObjectRef,
+    PushWish,
+    Refused,
+    RequestWish,
+    RestartWish,
+)
+from harness.observation import Fault, Pushed, Release, Response, Rollout
 from harness.sim import exchange, sidecar, upstream, world
 from harness.sim.plugin import Plugin
 
@@ -188,6 +198,11 @@ class Sim:
         """Nothing is installed here."""
         del wish
         raise Refused("sim has no release of the wasmer chart: nothing is installed")
+
+    def fault(self, wish: FaultWish) -> Fault:
+        """Nothing runs here that could be harmed."""
+        del wish
+        raise Refused("sim has no nodes: nothing runs that could be killed or cordoned")
 
     def collect(self, folder: Path) -> None:
         """Write the objects and what the modules logged."""

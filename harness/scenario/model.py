@@ -24,6 +24,7 @@ CAPABILITIES: Final = (
     "mtls",
     "outsider",
     "helm",
+    "faults",
 )
 """The words of ``requires``; a mesh that lacks one skips the scenario and says so."""
 

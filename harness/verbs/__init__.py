@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.verbs import absent, apply, delete, get, helm, load, push, request, restart, stop_load, wait
+from harness.verbs import (
+    absent,
+    apply,
+    delete,
+    fault,
+    get,
+    helm,
+    load,
+    push,
+    request,
+    restart,
+    stop_load,
+    wait,
+)
 from harness.verbs.verb import Verb
 
 TABLE: Final[Mapping[str, Verb[Any]]] = {
@@ -20,4 +33,5 @@ TABLE: Final[Mapping[str, Verb[Any]]] = {
     "stop-load": stop_load.VERB,
     "restart": restart.VERB,
     "helm": helm.VERB,
+    "fault": fault.VERB,
 }

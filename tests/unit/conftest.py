@@ -11,8 +11,18 @@ from typing import Any
 import pytest
 
 from harness import converge
-from harness.mesh import Broken, HelmWish, LoadWish, ObjectRef, PushWish, Refused, RequestWish, RestartWish
-from harness.observation import Gap, LoadResult, Pushed, Release, Response, Rollout
+from harness.mesh import (
+    Broken,
+    FaultWish,
+    HelmWish,
+    LoadWish,
+    ObjectRef,
+    PushWish,
+    Refused,
+    RequestWish,
+    RestartWish,
+)
+from harness.observation import Fault, Gap, LoadResult, Pushed, Release, Response, Rollout
 from harness.verbs.stage import Stage
 
 AUTOWASM = {"apiVersion": "wasm.tcm.io/v1alpha1", "kind": "AutoWasm"}
@@ -69,6 +79,7 @@ class MemoryMesh:
     on_request: Callable[[], None] = lambda: None
     pods: dict[str, int] = field(default_factory=lambda: {"details": 1, "wasmer": 1})  # by generation
     revisions: list[Mapping[str, Any]] = field(default_factory=lambda: [{"replicas": 2}])
+    cordoned: bool = False
     _pending: int = 0
     _active: dict[str, tuple[list[int], bytes]] = field(default_factory=dict)
 
@@ -178,6 +189,17 @@ class MemoryMesh:
         elif wish.action == "rollback":
             self.revisions.append(self.revisions[(wish.revision or len(self.revisions) - 1) - 1])
         return Release(len(self.revisions), "deployed")
+
+    def fault(self, wish: FaultWish) -> Fault:
+        """Kill processes of pods that are there; cordon the one node."""
+        self._alive()
+        if wish.action != "kill":
+            self.cordoned = wish.action == "cordon"
+            return Fault(nodes=("memory-node",))
+        if wish.workload not in self.pods:
+            raise Refused(f"workload {wish.workload}: there is none")
+        pod = f"{wish.workload}-{self.pods[wish.workload]}"
+        return Fault(pod=pod, container=wish.container or wish.workload, pid=7, restarts=1)
 
     def collect(self, folder: Path) -> None:
         """Write the names of the objects."""

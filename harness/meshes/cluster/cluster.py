@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from harness import events
 from harness.mesh import (
     Broken,
+    FaultWish,
     HelmWish,
     Load,
     LoadWish,
@@ -25,11 +26,12 @@ from harness.mesh import (
 from harness.meshes import push
 from harness.meshes.cluster import collect, objects
 from harness.meshes.cluster.agents import Agent
+from harness.meshes.cluster.faults import Faults, Node
 from harness.meshes.cluster.programs import Helm, Kubectl
 from harness.meshes.cluster.rollout import Deployments
 from harness.meshes.cluster.settings import Settings
 from harness.meshes.cluster.traffic import Place, places
-from harness.observation import Pushed, Release, Response, Rollout
+from harness.observation import Fault, Pushed, Release, Response, Rollout
 from harness.services import kube, login
 from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
@@ -48,15 +50,20 @@ class Cluster:
 
     Istio must be there when it is entered; AutoWasm need not yet.
 
+    Faults need a ``node``, which whoever made the cluster has.
+
     Raises (entering): Broken where an application does not come up, or the API server says no.
     Raises (methods): as ``harness.mesh.Mesh`` says.
     """
 
-    def __init__(self, settings: Settings, toolchain: Toolchain, emit: events.Emit) -> None:
+    def __init__(
+        self, settings: Settings, toolchain: Toolchain, emit: events.Emit, node: Node | None = None
+    ) -> None:
         self._settings = settings
         self._emit = emit
         self._kubectl = Kubectl(toolchain.path("kubectl"), settings)
         self._toolchain = toolchain
+        self._node = node
         self._opened: Api | None = None
 
     @property
@@ -67,7 +74,7 @@ class Cluster:
     @property
     def capabilities(self) -> frozenset[str]:
         """What scenarios may require of it."""
-        return self._settings.capabilities
+        return self._settings.capabilities | ({"faults"} if self._node else frozenset())
 
     @property
     def bindings(self) -> Mapping[str, str]:
@@ -147,6 +154,12 @@ class Cluster:
             raise Refused(f"{self.name}: its release of the wasmer chart must not be touched")
         return Helm(self._toolchain.path("helm"), self._settings)(wish)
 
+    def fault(self, wish: FaultWish) -> Fault:
+        """See Mesh."""
+        if self._node is None:
+            raise Refused(f"{self.name}: its nodes must belong to the harness, they are this cluster's own")
+        return Faults(self._api, self._settings, self._node)(wish)
+
     def collect(self, folder: Path) -> None:
         """See Mesh."""
         collect.collect(folder, self._settings, self._api, self._kubectl)
@@ -170,6 +183,8 @@ class Cluster:
         return known[name]
 
     def _deploy(self) -> None:
+        if self._node:  # a run that was killed may have left its nodes so
+            Faults(self._api, self._settings, self._node).cordon(on=False)
         if self._settings.namespace_labels:
             self._api.apply(objects.namespace(self._settings))
         for one in objects.all_of(self._settings):

@@ -81,8 +81,12 @@ class Deployments:
 
     def without_sidecar(self, namespace: str, names: Sequence[str]) -> list[str]:
         """The pods of Deployments that have no sidecar."""
-        pods = [pod for name in names for pod in self._pods(self._get(_ref(namespace, name)))]
+        pods = [pod for name in names for pod in self.pods(namespace, name)]
         return [_name(pod) for pod in pods if SIDECAR not in containers(pod)]
+
+    def pods(self, namespace: str, name: str) -> list[Object]:
+        """The pods of a Deployment. Raises Refused where there is no such Deployment."""
+        return self._pods(self._get(_ref(namespace, name)))
 
     def _get(self, target: ObjectRef) -> Object:
         found = self.api.get(target)

@@ -16,6 +16,7 @@ from harness.images.value import Images
 from harness.meshes.cluster import Cluster, Settings
 from harness.meshes.cluster.settings import Private
 from harness.meshes.kind import registries, releases, tools
+from harness.meshes.kind.killing import Killing
 from harness.meshes.kind.nodes import Nodes
 from harness.meshes.kind.options import PRIVATE_REGISTRY, REGISTRY, SYSTEM
 from harness.meshes.kind.registries import Registries
@@ -127,4 +128,4 @@ class BringUp:
             chart=releases.chart(),
             stay=True,  # it goes with the cluster, or is there for the next run
         )
-        return Cluster(settings, site.toolchain, emit)
+        return Cluster(settings, site.toolchain, emit, Killing(nodes))

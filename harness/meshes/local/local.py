@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from harness import events
 from harness.mesh import (
     Broken,
+    FaultWish,
     HelmWish,
     Load,
     LoadWish,
@@ -25,7 +26,7 @@ from harness.meshes.local.bringup import Options
 from harness.meshes.local.controlplane import ControlPlane
 from harness.meshes.local.parts import Parts
 from harness.meshes.phases import Phases
-from harness.observation import Pushed, Release, Response, Rollout
+from harness.observation import Fault, Pushed, Release, Response, Rollout
 from harness.services import load, process, traffic
 from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
@@ -132,6 +133,11 @@ class Local:
         """See Mesh; programs are started as they are here."""
         del wish
         raise Refused("local has no release of the wasmer chart: its programs run as processes")
+
+    def fault(self, wish: FaultWish) -> Fault:
+        """See Mesh; nothing here would start a process again."""
+        del wish
+        raise Refused("local has no nodes: no kubelet starts again what was killed, and nothing is scheduled")
 
     def collect(self, folder: Path) -> None:
         """See Mesh."""

@@ -1,0 +1,5 @@
+//go:build tools
+
+package toolchain
+
+import _ "github.com/google/go-containerregistry/cmd/crane"
