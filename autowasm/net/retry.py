@@ -17,12 +17,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """What comes next: try number ``attempt`` of ``tries``, after ``wait`` seconds, because of ``error``."""
+
+    error: errors.Retry
+    attempt: int
+    tries: int
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a caller persists: ``tries`` in all, waits in seconds between 0 and a doubling bound."""
+    """How long a caller persists: ``tries`` in all, waits in seconds between 0 and a doubling bound.
+
+    ``tell`` hears of every wait before it begins, for somebody who sits in front of it.
+    """
 
     tries: int = limits.REQUEST_TRIES
     base: float = limits.REQUEST_BACKOFF_BASE_SECONDS
     ceiling: float = limits.REQUEST_BACKOFF_MAX_SECONDS
+    tell: Callable[[Again], None] | None = None
 
 
 async def persist(attempt: Callable[[], Awaitable[T]], patience: Patience) -> T:
@@ -38,7 +52,7 @@ async def persist(attempt: Callable[[], Awaitable[T]], patience: Patience) -> T:
         stop=tenacity.stop_after_attempt(patience.tries),
         retry=tenacity.retry_if_exception(lambda error: _worth_it(error, patience)),
         wait=lambda state: _wait(state, patience),
-        before_sleep=_log,
+        before_sleep=lambda state: _say(state, patience),
         reraise=True,
     )
 
@@ -71,9 +85,12 @@ def _wait(state: tenacity.RetryCallState, patience: Patience) -> float:
     return max(jittered, asked or 0.0)
 
 
-def _log(state: tenacity.RetryCallState) -> None:
+def _say(state: tenacity.RetryCallState, patience: Patience) -> None:
     error = state.outcome.exception() if state.outcome else None
+    wait = state.upcoming_sleep
     _LOG.info(
         "request will be tried again",
-        extra={"error": str(error), "attempt": state.attempt_number, "wait_seconds": state.upcoming_sleep},
+        extra={"error": str(error), "attempt": state.attempt_number, "wait_seconds": wait},
     )
+    if patience.tell is not None and isinstance(error, errors.Retry):
+        patience.tell(Again(error, state.attempt_number + 1, patience.tries, wait))

@@ -7,13 +7,13 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import click
 import httpx2
 
 from autowasm import errors, limits
-from autowasm.net import session
+from autowasm.net import retry, session
 from autowasm.oci.reference import Reference
 from autowasm.registry import client, credentials
 
@@ -47,7 +47,15 @@ class Connection:
     async def registry(self) -> AsyncIterator[client.Registry]:
         """A client for registries, closed at the end."""
         async with self.http() as http:
-            yield client.Registry(http, plain_http=self.plain_http)
+            yield client.Registry(http, plain_http=self.plain_http, patience=PATIENCE)
+
+
+def _tell(again: retry.Again) -> None:
+    click.echo(f"{again.error}, trying again ({again.attempt} of {again.tries})", err=True)
+
+
+PATIENCE: Final = retry.Patience(tell=_tell)
+"""Every wait is told on standard error: who types a command shall not wonder why it says nothing."""
 
 
 def _password() -> str:

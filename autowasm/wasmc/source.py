@@ -15,7 +15,7 @@ from autowasm.abi.findings import Finding
 from autowasm.oci.reference import Reference
 from autowasm.registry import objects
 from autowasm.wasmc import files
-from autowasm.wasmc.connection import Connection
+from autowasm.wasmc.connection import PATIENCE, Connection
 
 _OCI: Final = "oci://"
 _URLS: Final = ("https://", "http://")
@@ -55,7 +55,7 @@ def _is_reference(name: str) -> bool:
 
 async def _object(url: str, connection: Connection) -> bytes:
     async with connection.http() as http:
-        return await objects.fetch(http, url)
+        return await objects.fetch(http, url, PATIENCE)
 
 
 async def _image(text: str, connection: Connection) -> Source:

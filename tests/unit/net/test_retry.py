@@ -68,3 +68,15 @@ def test_long_waits_are_the_callers():
         asyncio.run(retry.persist(attempts, QUICK))
     assert (attempts.made, caught.value.after) == (1, 3600.0)
     assert caught.value.message == "is down"
+
+
+def test_waits_are_told():
+    """Whoever wants to hear of waits hears which try comes next, of how many, and why; not of the last failure."""
+    told: list[retry.Again] = []
+    patience = retry.Patience(tries=3, base=0.0, ceiling=1.0, tell=told.append)
+    with pytest.raises(errors.Retry):
+        asyncio.run(retry.persist(_Attempts(*[_down()] * 9), patience))
+    assert [(again.attempt, again.tries, again.error.message) for again in told] == [
+        (2, 3, "is down"),
+        (3, 3, "is down"),
+    ]
