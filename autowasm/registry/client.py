@@ -18,7 +18,7 @@ from autowasm.digest import Digest
 from autowasm.net import retry
 from autowasm.oci import artifact, layouts, manifest
 from autowasm.oci.reference import Reference
-from autowasm.registry import download, upload
+from autowasm.registry import download, layer, upload
 from autowasm.registry.auth import Access
 from autowasm.registry.credentials import Credentials
 from autowasm.registry.exchange import Exchange
@@ -124,7 +124,9 @@ class Registry:
 
     async def _module(self, access: Access, image: manifest.Manifest) -> tuple[bytes, str]:
         found = layouts.choose(image)
-        return await self._persist(download.fetch_module, access, found.layer), found.layout
+        wanted = layer.Download(found.layer)
+        reading = retry.persist(lambda: wanted.module(self._exchange, access), self._patience)
+        return await reading, found.layout
 
     async def _persist(
         self, step: Callable[[Exchange, Access, A], Awaitable[T]], access: Access, item: A

@@ -1,9 +1,7 @@
-"""The reading half of the distribution spec: which manifest, the manifest itself, a blob. One try each."""
+"""Manifests out of a registry: which one a reference stands for, and the document itself. One try each."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,12 +9,11 @@ import httpx2
 
 from autowasm import errors, limits
 from autowasm.digest import Digest
-from autowasm.oci import blame, manifest, unpack
+from autowasm.oci import manifest
 from autowasm.registry import body
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
 
-_PIECE: Final = 1024 * 1024  # of a download: one step of hashing and unpacking, in a thread
 _ACCEPT: Final = {"Accept": manifest.ACCEPT}
 _NO_HEAD: Final = frozenset({400, 405, 501})  # servers that know no HEAD of a manifest
 
@@ -55,61 +52,6 @@ async def fetch_manifest(exchange: Exchange, access: Access, selector: str) -> S
     wanted = Digest.parse(selector) if selector.startswith("sha256:") else announced(response)
     _same(digest, wanted, f"manifest of {access.reference.repository}:{selector}")
     return Stored(digest, manifest.parse(data, response.headers.get("content-type", "")), data)
-
-
-async def fetch_module(exchange: Exchange, access: Access, layer: manifest.Descriptor) -> bytes:
-    """The module in a layer, unpacked while it is read.
-
-    Raises:
-        errors.Error: TooLarge, DigestMismatch, NoModule, and whatever an exchange raises.
-    """
-    if layer.size > limits.MODULE_BYTES:
-        raise errors.Final(
-            f"layer {layer.digest}: must have at most {limits.MODULE_BYTES} bytes, has {layer.size}",
-            side="registry",
-            reason="TooLarge",
-        )
-    verified = _Verified(layer)
-    call = Call("GET", httpx2.URL(f"{access.api}/blobs/{layer.digest}"))
-    async with exchange.open(call, access) as response:
-        async for piece in response.aiter_raw(_PIECE):
-            await asyncio.to_thread(verified.feed, piece)
-    return verified.finish()
-
-
-class _Verified:
-    """Hashes and unpacks what is read. A fault of the bytes counts only once they are what was asked for."""
-
-    def __init__(self, layer: manifest.Descriptor) -> None:
-        self._layer = layer
-        self._hash = hashlib.sha256()
-        self._size = 0
-        self._unpacker = unpack.Unpacker(blame.Origin("registry", f"layer {layer.digest}"))
-        self._fault: errors.Final | None = None
-
-    def feed(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._layer.size:
-            raise self._mismatch(f"must have {self._layer.size} bytes, more came")
-        self._hash.update(piece)
-        if self._fault is None:
-            try:
-                self._unpacker.feed(piece)
-            except errors.Final as fault:
-                self._fault = fault
-
-    def finish(self) -> bytes:
-        if self._size != self._layer.size:
-            raise self._mismatch(f"must have {self._layer.size} bytes, {self._size} came")
-        _same(Digest(self._hash.hexdigest()), self._layer.digest, f"layer {self._layer.digest}")
-        if self._fault is not None:
-            raise self._fault
-        return self._unpacker.finish()
-
-    def _mismatch(self, message: str) -> errors.Final:
-        return errors.Final(
-            f"layer {self._layer.digest}: {message}", side="registry", reason="DigestMismatch"
-        )
 
 
 def _manifest_url(access: Access, selector: str) -> httpx2.URL:
