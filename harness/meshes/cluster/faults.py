@@ -14,7 +14,6 @@ from harness.meshes.cluster.rollout import Deployments
 from harness.meshes.cluster.settings import Settings
 from harness.meshes.cluster.traffic import places
 from harness.observation import Fault
-from harness.services import kube
 from harness.services.kube import Api
 
 Object = Mapping[str, Any]
@@ -50,10 +49,13 @@ class Faults:
     def cordon(self, *, on: bool) -> tuple[str, ...]:
         """Make every node unschedulable, or schedulable again; returns the names of those that were not so."""
         changed = [one for one in self.api.list("v1", "Node") if _unschedulable(one) != on]
-        for one in changed:
-            # kubectl, too, leaves no false behind
-            self.api.patch(kube.ref(one), {"spec": {"unschedulable": True if on else None}})
-        return tuple(str(one["metadata"]["name"]) for one in changed)
+        names = tuple(str(one["metadata"]["name"]) for one in changed)
+        for name in names:
+            node = ObjectRef("v1", "Node", "", name)
+            self.api.patch(
+                node, {"spec": {"unschedulable": on or None}}
+            )  # null takes the key away, as kubectl does
+        return names
 
     def _kill(self, wish: FaultWish) -> Fault:
         namespace = self._namespace(wish.workload)
