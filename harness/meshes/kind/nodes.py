@@ -33,9 +33,10 @@ _SCRIPT: Final = """\
 export DOCKER_HOST={host}
 unset KIND_EXPERIMENTAL_PROVIDER KIND_EXPERIMENTAL_DOCKER_NETWORK
 echo $$ > {folder}/kind.pid
-if [ "$1" = get ]; then exec {dies} {kind} "$@" 2>> {folder}/kind.log; fi
-exec {dies} {kind} "$@" >> {folder}/kind.log 2>&1
+if [ "$1" = get ]; then exec {ends} {kind} "$@" 2>> {folder}/kind.log; fi
+exec {ends} {kind} "$@" >> {folder}/kind.log 2>&1
 """
+_KIND_SECONDS: Final = 900.0  # it has limits of its own for each of its steps
 _LOAD_SECONDS: Final = 300.0
 _PROBE_SECONDS: Final = 20.0
 _working_folder: Final = threading.Lock()  # a process has but one
@@ -113,7 +114,8 @@ class Nodes:
         path = self.folder / "kind"
         words = {"host": self.engine.host, "folder": self.folder, "kind": self.toolchain.path("kind")}
         quoted = {key: shlex.quote(str(value)) for key, value in words.items()}
-        path.write_text(_SCRIPT.format(dies=" ".join(tools.DIES_WITH_US), **quoted))
+        ends = " ".join((*tools.DIES_WITH_US, "timeout", f"{_KIND_SECONDS:.0f}", *tools.DIES_WITH_US))
+        path.write_text(_SCRIPT.format(ends=ends, **quoted))
         path.chmod(0o700)
         return path
 
