@@ -248,7 +248,7 @@ def toolchain(session: nox.Session) -> None:
 @nox.session(default=False)
 def doctor(session: nox.Session) -> None:
     """What can this machine run, and what does it lack?"""
-    _install(session)
+    _install(session, extra=_extra(session.posargs))
     _harness(session, "doctor", *session.posargs)
 
 

@@ -22,16 +22,22 @@ LACKS = 3
     show_default=True,
     help="Whose lacks decide the exit code.",
 )
+@click.option(
+    "--install",
+    is_flag=True,
+    help="With --mesh kind: install what is missing (apt-get, as root), and start an engine where none answers.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(mesh: str, output: str) -> None:
+def command(mesh: str, install: bool, output: str) -> None:
     """Try what the meshes need: Python, Go, programs, namespaces, network, disk, memory, a container engine.
 
-    Changes nothing. What it makes to try, it makes in namespaces that go at once.
+    Changes nothing without --install. What it makes to try, it makes in namespaces that go at once.
 
     \b
     Examples:
       harness doctor
       harness doctor --mesh kind
+      harness doctor --mesh kind --install
       harness doctor --output json | jq .meshes
 
     Exit codes: 0 the mesh can run, 3 it cannot.
@@ -39,7 +45,11 @@ def command(mesh: str, output: str) -> None:
     from harness import doctor
     from harness.toolchain.lacking import Lacking
 
+    if install and mesh != "kind":
+        raise click.UsageError(f"--install: goes with --mesh kind, found --mesh {mesh}")
     try:
+        if install:
+            _install()
         examination = doctor.examine()
     except Lacking as lacking:
         click.echo(f"error: {lacking}", err=True)
@@ -49,6 +59,21 @@ def command(mesh: str, output: str) -> None:
     else:
         _text(examination)
     sys.exit(0 if examination.available(mesh) else LACKS)
+
+
+def _install() -> None:
+    """Install what is missing, and see an engine answer; one of our own ends at once. Raises Lacking."""
+    from rich.console import Console
+
+    from harness.report import console
+    from harness.services import engine
+
+    report = console.Report(Console(stderr=True, highlight=False))
+    try:
+        with engine.using(report, install=True):
+            pass
+    finally:
+        report.close()
 
 
 def _text(examination: doctor.Examination) -> None:
