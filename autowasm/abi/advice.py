@@ -23,6 +23,8 @@ _DEBUG_SHARE: Final = 0.25
 _DEBUG_LEAST: Final = 16 * 1024
 _DEBUG_NAMES: Final = frozenset({"name", "sourceMappingURL", "external_debug_info"})
 _SHOWN: Final = 5
+_NETWORK: Final = frozenset(("proxy_on_new_connection", "proxy_on_downstream_data", "proxy_on_upstream_data"))
+_HTTP: Final = ("proxy_on_request_", "proxy_on_response_")
 _SLIPS_OF_SDKS: Final = frozenset({"proxy_on_grpc_trailing_metadata"})
 """Names that an SDK itself gets wrong, in every module: @solo-io/proxy-runtime leaves out the "receive". That matters
 to a module that calls over gRPC."""
@@ -69,6 +71,18 @@ def never_called(subject: Subject) -> Iterator[Finding]:
         elif not subject.allows(capabilities.of_export(export.name)):
             message = f"export {export.name}: it is called where it is a capability, found it left out"
             yield _finding("capability", subject, message, where)
+
+
+def network(subject: Subject) -> Iterator[Finding]:
+    """A filter of connections: it is installed as one of HTTP, which asks nothing of it, and the dry run neither."""
+    names = [export.name for export in subject.module.exports if export.kind == "func"]
+    found = sorted(_NETWORK.intersection(names))
+    if found and not any(name.startswith(_HTTP) for name in names):
+        message = (
+            f"exports: a callback of HTTP streams should be among them, found {' and '.join(found)} and none of those: "
+            "a network filter is not run here"
+        )
+        yield _finding("network-filter", subject, message, f"export {found[0]}")
 
 
 def not_given(subject: Subject) -> Iterator[Finding]:
@@ -121,5 +135,5 @@ def _finding(rule: str, subject: Subject, message: str, where: str, level: Level
 
 
 TABLE: Final[tuple[Rule, ...]] = (
-    size, memory_minimum, allocators, never_called, not_given, unknown_names, debug_info,
+    size, memory_minimum, allocators, never_called, network, not_given, unknown_names, debug_info,
 )  # fmt: skip

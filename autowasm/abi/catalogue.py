@@ -25,6 +25,7 @@ RULES: Final = {
     "memory-minimum": "The memory should begin small, as every worker has one.",
     "missing-import": "Imported functions must be the host's.",
     "name-section": "The name section must be readable where there is one.",
+    "network-filter": "A filter of HTTP is wanted: one of connections is not installed as such, nor run here.",
     "never-called": "A callback should be one that the module's ABI version calls.",
     "not-run": "What the dry run cannot end, or is too large for it, is not run.",
     "oci-layout": "How the module lies in its image.",

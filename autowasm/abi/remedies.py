@@ -42,6 +42,9 @@ _BY_SDK: Final[dict[tuple[str, str | None], str]] = {
     ("memory-minimum", None): "Lower the linker's initial memory; it grows when it is used.",
     ("memory-minimum", "cpp"): "Lower -sINITIAL_MEMORY, and add -sALLOW_MEMORY_GROWTH.",
     ("two-allocators", None): "Nothing needs to be done as long as malloc can be called by the host.",
+    ("network-filter", None): (
+        "Write it for HTTP streams, or install it by an EnvoyFilter of your own, with envoy.filters.network.wasm."
+    ),
     ("never-called", None): "Build with an SDK release of the ABI version that the module says.",
     (
         "capability",

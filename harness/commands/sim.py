@@ -108,11 +108,17 @@ def command(module: Path, script: Path | None, output: str, **options: Any) -> N
 
     Exit codes: 0 answered, 1 not loaded or no answer, 2 bad usage.
     """
+    from harness.sim import NotSimulated
+
     trace = (lambda line: click.echo(line, err=True)) if options.pop("trace") else None
-    if script is not None:
-        _run_script(_module(module), script, trace)
-        return
-    answer = _once(module, options, trace)
+    try:
+        if script is not None:
+            _run_script(_module(module), script, trace)
+            return
+        answer = _once(module, options, trace)
+    except NotSimulated as error:
+        click.echo(f"error: {module}: {error}", err=True)
+        sys.exit(_FOUND)
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False) if output == "json" else _shown(answer))
     if not answer["loaded"] or answer["response"] is None or answer["error"]:
         sys.exit(_FOUND)
@@ -186,12 +192,13 @@ def _once(path: Path, options: dict[str, Any], trace: Any) -> dict[str, Any]:
     headers = [_pair(each) for each in options["header"]]
     for _ in range(options["repeat"]):
         reply = loaded.request(method, target, headers=headers, body=body)
-    return _answer(loaded, reply)
+    return _answer(loaded, reply) | {"notes": loaded.notes}
 
 
 def _nothing() -> dict[str, Any]:
     return {
         "upstream": None, "response": None, "local_response": False, "logs": [], "metrics": {}, "calls": [],
+        "notes": [],
     }  # fmt: skip
 
 
@@ -216,6 +223,7 @@ def _sent(request: api.Sent) -> dict[str, Any]:
 
 def _shown(answer: dict[str, Any]) -> str:
     lines = [] if answer["error"] is None else [f"error     {answer['error']}"]
+    lines += [f"note      {note}" for note in answer["notes"]]
     requests = [("to the application", answer["upstream"])] if answer["upstream"] else []
     requests += [(f"to cluster {call['cluster']}", call) for call in answer["calls"]]
     for where, request in requests:

@@ -147,12 +147,19 @@ class Sim:
             missing = f"{wanted.source} was not pushed"
             return _status(generation, running, [("Pulled", False, "NotFound", missing)])
         pulled = ("Pulled", True, "Pulled", wanted.source)
-        slot = sidecar.Slot(world.World(), module, Plugin(target.name, wanted.root_id, wanted.vm_id))
+        try:
+            slot = sidecar.Slot(world.World(), module, Plugin(target.name, wanted.root_id, wanted.vm_id))
+        except world.NotSimulated as error:
+            raise Refused(str(error)) from error
         if slot.error:
             return _status(generation, running, [pulled, ("Verified", False, "NotLoaded", slot.error)])
         found = _Filter(slot, wanted.ports, wanted.labels, target.namespace)
         self._world.filters[target] = found
-        done = [pulled, ("Verified", True, "Verified", ""), ("Programmed", True, "Programmed", "")]
+        done = [
+            pulled,
+            ("Verified", True, "Verified", "; ".join(slot.notes)),
+            ("Programmed", True, "Programmed", ""),
+        ]
         digest = {"digest": f"sha256:{hashlib.sha256(module).hexdigest()}"}
         return _status(generation, running, done) | digest
 
@@ -178,7 +185,10 @@ class Sim:
         proxy = sidecar.Sidecar(world.World(), exchange.Route(_CLUSTER))
         proxy.world.clusters.answers[_CLUSTER] = _details(wish.port)
         proxy.slots.extend(chosen)
-        received = proxy.request(_sent(wish), wish.timeout * 1000)
+        try:
+            received = proxy.request(_sent(wish), wish.timeout * 1000)
+        except world.NotSimulated as error:
+            raise Refused(str(error)) from error
         if received.outcome != "response":
             return Response(None, error=_WHY[received.outcome].format(wish.timeout))
         reached = proxy.world.clusters.take()

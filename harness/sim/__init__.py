@@ -10,5 +10,6 @@ For programs there is ``harness.sim.batch``.
 
 from harness.sim.api import Filter, Headers, Log, Reply, Sent, answer
 from harness.sim.loading import NotLoaded
+from harness.sim.world import NotSimulated
 
-__all__ = ["Filter", "Headers", "Log", "NotLoaded", "Reply", "Sent", "answer"]
+__all__ = ["Filter", "Headers", "Log", "NotLoaded", "NotSimulated", "Reply", "Sent", "answer"]

@@ -142,6 +142,7 @@ class Filter:
 
         Raises:
             NotLoaded: Envoy would refuse it; the message is Envoy's.
+            NotSimulated: it waits on a shared memory; ``request`` and ``sleep`` may say so, too.
         """
         world = World(node=Node(), trace=trace)
         clusters: dict[str, App] = {APP: upstream.Reply(200, (), (b"ok",)), **(upstreams or {})}
@@ -193,6 +194,11 @@ class Filter:
     def metrics(self) -> dict[str, Any]:
         """The filter's metrics: a number each, for histograms ``{"count", "sum"}``."""
         return self._proxy.world.figures()
+
+    @property
+    def notes(self) -> list[str]:
+        """What an author should know of a filter that loads, like that it is none of HTTP."""
+        return self._slot.notes
 
     @property
     def failure(self) -> str:

@@ -1,11 +1,11 @@
 """The batch interface, for machines: a module and a script give an answer that a real Envoy would give.
 
 The answer: ``{"loaded", "error", "start_logs", "results": [{"name", "outcome", "status", "headers", "body",
-"trailers", "upstream": [{"cluster", "method", "path", "headers", "body", "trailers"}], "logs"}], "ended",
+"trailers", "upstream": [{"cluster", "method", "path", "headers", "body", "trailers"}], "logs"}], "ended", "notes",
 "metrics"}``. Where a module is not loaded, results are those of a sidecar that fetched it under its failure policy.
-``ended`` is null, or says what ended the whole proxy: the outcome of the request at that time, and of all behind it, is
-"ended". As in a proxy with one worker, the module is started three times (canary, main thread, worker), and all of that
-is in the logs.
+``ended`` is null, or says what ended the whole proxy: the outcome of the request at that time, and of all behind it,
+is "ended". ``notes`` say what an author should know, like that a module is a network filter. As in a proxy with one
+worker, the module is started three times (canary, main thread, worker), and all of that is in the logs.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def run(
 
     Raises:
         script.Fault: the script does not fit its schema.
+        world.NotSimulated: the module waits on a shared memory.
     """
     wanted = script.read(document)
     route = _route(wanted)
@@ -50,6 +51,7 @@ def run(
         "start_logs": start,
         "results": [_result(proxy, request, wanted.client_timeout_ms) for request in wanted.requests],
         "ended": place.ended or None,
+        "notes": slot.notes,
         "metrics": place.figures(),
     }
 

@@ -17,7 +17,7 @@ from harness.sim.calls import table
 from harness.sim.contexts import VM, Context, Root
 from harness.sim.loading import FAILED, Code, NotLoaded
 from harness.sim.plugin import Plugin
-from harness.sim.world import Ends, Metric, World
+from harness.sim.world import Ends, Metric, NotSimulated, World
 
 _STEP: Final = 4
 """Numbers of metrics and calls go up in steps: the low two bits tell the kind."""
@@ -66,6 +66,8 @@ class Host:
             instance = vm.Instance(self._code.module, functions)
         except vm.Trap as trap:
             raise NotLoaded(f"Failed to create new Wasm instance: {trap}") from trap
+        except vm.Waits as wait:
+            raise _endless(str(wait)) from wait
         except Restricted as call:
             raise Ends(f"SIGSEGV: Envoy ends itself: the start section calls {call}") from call
         if functions and not instance.has_memory:
@@ -206,6 +208,8 @@ class Host:
             self._fail(name, f"restricted_callback {call}")
         except vm.Trap as trap:
             self._fail(name, str(trap))
+        except vm.Waits as wait:
+            raise _endless(str(wait)) from wait
         finally:
             self.running, self._chosen = before
         return 0
@@ -265,3 +269,10 @@ class Host:
     def metric(self, number: int) -> Metric | None:
         """The metric of a number."""
         return self._metrics.get(number)
+
+
+def _endless(where: str) -> NotSimulated:
+    return NotSimulated(
+        "memory.atomic.wait on a shared memory is not simulated: Envoy has no other thread in the VM, and waits for the"
+        f" whole time-out, or for good ({where})"
+    )

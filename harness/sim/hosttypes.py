@@ -86,7 +86,7 @@ class _Types:
                 section.number()
                 self.odd = self.odd or f"import {name} is a tag"
             else:
-                _step_over(section, kind)
+                step_over(section, kind)
 
     def _declared(self, section: Reader) -> None:
         self._functions += [section.number() for _ in range(section.number())]
@@ -114,7 +114,8 @@ def _value(section: Reader) -> bool:
     return kind in _KNOWN
 
 
-def _step_over(section: Reader, kind: int) -> None:
+def step_over(section: Reader, kind: int) -> None:
+    """Go behind the type of an imported table, memory or global."""
     if kind == _GLOBAL:
         _value(section)
         section.byte()

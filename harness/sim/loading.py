@@ -17,6 +17,8 @@ from harness.sim.world import Ends
 
 _LOOKED_UP: Final = frozenset(tables.EXPORTS)
 _MADE_BY_HOST: Final = ("memory", "table")
+_NETWORK: Final = frozenset(("proxy_on_new_connection", "proxy_on_downstream_data", "proxy_on_upstream_data"))
+_HTTP: Final = ("proxy_on_request_", "proxy_on_response_")
 _ALLOCATORS: Final = ("malloc", "proxy_on_memory_allocate")
 NEWEST: Final = "1.40"
 FAILED: Final = "Wasm VM failed "
@@ -45,6 +47,16 @@ class Code:
             if name in self.exports:
                 return name
         raise NotLoaded(f"{FAILED}Wasm module is missing malloc function.")
+
+    @property
+    def notes(self) -> list[str]:
+        """What its author should know: it loads, and does nothing of what it is for."""
+        tcp = sorted(_NETWORK & self.exports.keys())
+        if not tcp or any(name.startswith(_HTTP) for name in self.exports):
+            return []
+        return [
+            f"it is a network filter ({', '.join(tcp)}), which is not simulated: an HTTP filter is never asked"
+        ]
 
     def entries(self) -> list[tuple[str, tuple[int, ...]]]:
         """What runs before anything else."""

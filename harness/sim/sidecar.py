@@ -59,6 +59,11 @@ class Slot:
         except Ends as end:
             self.error = world.ended = str(end)
 
+    @property
+    def notes(self) -> list[str]:
+        """What an author should know of a module that loads."""
+        return self.loaded.code.notes if self.loaded is not None else []
+
     def _load(self, code: Code, thread: str = "worker") -> Loaded:
         """Plugins with the same VM id, VM configuration and code share the VM of a thread."""
         key = (thread, self.plugin.vm_id, self.plugin.vm_configuration, code.digest)

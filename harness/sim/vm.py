@@ -13,6 +13,7 @@ import wasmtime
 from wasmtime import FuncType, ValType
 
 from harness.sim import raw
+from harness.sim.unshare import unshare
 
 Call = Callable[..., int | None]
 """A host function: unsigned parameters, and a result where its type has one."""
@@ -33,6 +34,10 @@ class Unreadable(ValueError):
 
 class Trap(Exception):
     """Guest code ended abnormally; the message says how, and in which functions."""
+
+
+class Waits(Exception):
+    """Guest code waits on a shared memory; the message says in which functions. There is no other thread here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,10 @@ class Module:
         """
         if not code.startswith(_MAGIC):  # the engine would take text too
             raise Unreadable("the magic 00 61 73 6d is missing")
+        alone = unshare(code)
+        self.shared = alone is not code
         try:
-            self.compiled = wasmtime.Module(_ENGINE, code)
+            self.compiled = wasmtime.Module(_ENGINE, alone)
         except wasmtime.WasmtimeError as error:
             raise Unreadable(str(error).splitlines()[0]) from error
 
@@ -128,6 +135,7 @@ class Instance:
         self._store.set_fuel(_FUEL)
         self._raw = raw.Store(self._store)
         self._memory: raw.Memory | None = None
+        self._shared = module.shared
         self._running = False
         self._imports: list[raw.Import] = []
         externs = [self._import(wanted, functions) for wanted in module.compiled.imports]
@@ -163,6 +171,7 @@ class Instance:
 
         Raises:
             Trap: it trapped.
+            Waits: it waits for another thread.
         """
         function = self._exports.get(name)
         if function is None:
@@ -174,7 +183,7 @@ class Instance:
         try:
             return function(*arguments)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
-            raise _told(error) from error
+            raise self._told(error) from error
         finally:
             self._running = False
 
@@ -183,7 +192,13 @@ class Instance:
             return call()
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             pending, self._raw.pending = self._raw.pending, None
-            raise pending or _told(error) from error
+            raise pending or self._told(error) from error
+
+    def _told(self, error: wasmtime.Trap | wasmtime.WasmtimeError) -> Trap | Waits:
+        told = _told(error)
+        code = error.trap_code if isinstance(error, wasmtime.Trap) else None
+        waits = self._shared and code == wasmtime.TrapCode.ATOMIC_WAIT_NON_SHARED_MEMORY
+        return Waits(str(told)) if waits else told
 
     def read(self, pointer: int, size: int) -> bytes | None:
         """Bytes of the memory, None outside of it."""

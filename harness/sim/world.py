@@ -25,6 +25,10 @@ class Ends(Exception):
     """
 
 
+class NotSimulated(Exception):
+    """The module does what is not simulated. The message says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line that a module logged; ``level`` is the ABI's number."""

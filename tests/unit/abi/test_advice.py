@@ -79,6 +79,14 @@ def test_a_callback_of_another_abi() -> None:
     assert _found(_report(body)) == []
 
 
+def test_a_network_filter() -> None:
+    """A filter of connections and of nothing else is told that it is not run; SDKs export the callbacks of both."""
+    tcp = '(func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))'
+    http = '(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))'
+    assert _found(_report(tcp)) == [("network-filter", "warning")]
+    assert _found(_report(tcp + http)) == []
+
+
 def test_capabilities_leave_out() -> None:
     """A function and a callback that are not listed are told, with what Envoy says of a call."""
     body = (

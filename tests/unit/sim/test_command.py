@@ -34,9 +34,34 @@ def test_json() -> None:
     answer = json.loads(result.output)
     assert list(answer) == [
         "loaded", "error", "upstream", "response", "local_response", "logs", "metrics", "calls",
+        "notes",
     ]  # fmt: skip
     assert (answer["loaded"], answer["response"]["status"], answer["response"]["body"]) == (True, 200, "ok")
     assert ["hello", "world"] in answer["upstream"]["headers"]
+
+
+def test_what_is_not_simulated(tmp_path: Path) -> None:
+    """A wait for another thread is an error that names the module, and a network filter has a note."""
+    waits = tmp_path / "waits.wat"
+    waits.write_text(
+        """(module (memory (export "memory") 1 1 shared) (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 0))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))""",
+        "utf-8",
+    )
+    result = _run(str(waits))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: {waits}: memory.atomic.wait on a shared memory is not simulated")
+    script = tmp_path / "script.json"
+    script.write_text('{"requests": [{}]}', "utf-8")
+    assert _run(str(waits), "--script", str(script)).stderr.startswith(f"error: {waits}: memory.atomic.wait")
+    result = _run(str(ROOT / "wasm_samples/good/network-filter.wat"))
+    assert result.exit_code == 0
+    assert (
+        "note      it is a network filter (proxy_on_downstream_data, proxy_on_new_connection)"
+        in result.stdout
+    )
 
 
 def test_configuration_from_a_file(tmp_path: Path) -> None:
