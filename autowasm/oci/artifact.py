@@ -10,15 +10,20 @@ import json
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from autowasm import errors
 from autowasm.digest import Digest
 from autowasm.oci import layouts, manifest, tar
 
 IMAGE_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 TITLE: Final = "org.opencontainers.image.title"
+CNCF_CONFIG: Final = "application/vnd.wasm.config.v0+json"
+CNCF_LAYER: Final = "application/wasm"
+
+_RUNTIME_NAME: Final = "runtime-config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +56,102 @@ class Artifact:
     blobs: tuple[Blob, ...]
 
 
-def image(module: bytes) -> Artifact:
-    """An OCI image of one tar+gzip layer with plugin.wasm: what Istio, Envoy Gateway and Higress all load."""
-    archive = _tar(module)
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a user adds to a module.
+
+    Args:
+        config: the bytes of a runtime-config.json, a JSON object that tools read beside the module; None for none.
+        annotations: of the manifest, beside those of the format.
+    """
+
+    config: bytes | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN: Final = Extras()
+
+
+def image(module: bytes, extras: Extras = PLAIN) -> Artifact:
+    """An OCI image of one tar+gzip layer with plugin.wasm: what Istio, Envoy Gateway and Higress all load.
+
+    A configuration is a second file of the layer, as the image spec's compat variant has it
+    (github.com/solo-io/wasm, spec/spec-compat.md).
+
+    Raises:
+        errors.Usage: the extras are not for this format.
+    """
+    config = [] if extras.config is None else [(_RUNTIME_NAME, _object(extras.config))]
+    archive = _tar([(tar.MODULE_NAME.decode(), module), *config])
     layer = Blob.of(layouts.OCI_TAR_GZIP, _gzip(archive))
-    config = {
+    described = {
         "architecture": "wasm",
         "os": "wasip1",
         "config": {},
         "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(archive))]},
     }
-    return _artifact(Blob.of(IMAGE_CONFIG, _json(config)), (layer,), {"module.wasm.image/variant": "compat"})
+    annotations = _annotations(extras, {"module.wasm.image/variant": "compat"})
+    return _artifact(Blob.of(IMAGE_CONFIG, _json(described)), (layer,), annotations)
 
 
-def binary(module: bytes) -> Artifact:
-    """The bare module beside its runtime configuration, as wasme and oras push it: two layers."""
-    runtime = _json({"type": "envoy_proxy", "config": {}})
+def binary(module: bytes, extras: Extras = PLAIN) -> Artifact:
+    """The bare module beside its runtime configuration, as wasme and oras push it: two layers.
+
+    Raises:
+        errors.Usage: the extras are not for this format.
+    """
+    given = extras.config
+    runtime = _json({"type": "envoy_proxy", "config": {}}) if given is None else _object(given)
     layers = (
-        Blob.of(layouts.MODULE_CONFIG, runtime, "runtime-config.json"),
+        Blob.of(layouts.MODULE_CONFIG, runtime, _RUNTIME_NAME),
         Blob.of(layouts.MODULE_CONTENT, module, "filter.wasm"),
     )
-    return _artifact(Blob.of(layouts.MODULE_CONFIG, runtime), layers, {})
+    return _artifact(Blob.of(layouts.MODULE_CONFIG, runtime), layers, _annotations(extras, {}))
 
 
-FORMATS: Final[dict[str, Callable[[bytes], Artifact]]] = {"image": image, "binary": binary}
+def cncf(module: bytes, extras: Extras = PLAIN) -> Artifact:
+    """The CNCF's Wasm artifact (TAG Runtime, Wasm OCI artifact layout), as wkg, wash and Spin read it.
+
+    Its configuration says when it was made: always the epoch's begin here, for the same bytes each time.
+
+    Raises:
+        errors.Usage: the extras are not for this format.
+    """
+    if extras.config is not None:
+        raise errors.Usage(
+            "config: must not be given for the format cncf, which has a configuration of its own",
+            remedy="Use --format image or --format binary, or leave the configuration out.",
+        )
+    layer = Blob.of(CNCF_LAYER, module)
+    config = {
+        "created": "1970-01-01T00:00:00Z",
+        "architecture": "wasm",
+        "os": "wasip1",
+        "layerDigests": [str(layer.digest)],
+    }
+    return _artifact(Blob.of(CNCF_CONFIG, _json(config)), (layer,), _annotations(extras, {}))
+
+
+Format = Callable[[bytes, Extras], Artifact]
+FORMATS: Final[dict[str, Format]] = {"image": image, "binary": binary, "cncf": cncf}
+
+
+def _object(config: bytes) -> bytes:
+    """A runtime configuration as it is, if it is one."""
+    try:
+        document = json.loads(config)
+    except (ValueError, RecursionError) as error:
+        raise errors.Usage(f"config: must be JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise errors.Usage(f"config: must be a JSON object, found {type(document).__name__}")
+    return config
+
+
+def _annotations(extras: Extras, own: dict[str, str]) -> dict[str, str]:
+    taken = sorted(own.keys() & extras.annotations.keys())
+    if taken:
+        raise errors.Usage(f"annotation {taken[0]!r}: must not be given, the format itself sets it")
+    return own | dict(extras.annotations)
 
 
 def _artifact(config: Blob, layers: tuple[Blob, ...], annotations: dict[str, str]) -> Artifact:
@@ -95,11 +172,13 @@ def _json(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _tar(module: bytes) -> bytes:
-    entry = tarfile.TarInfo(tar.MODULE_NAME.decode())  # mode 0644, owner 0, time 0
-    entry.size = len(module)
-    padding = -len(module) % tar.BLOCK + 2 * tar.BLOCK
-    return entry.tobuf(tarfile.USTAR_FORMAT) + module + bytes(padding)
+def _tar(files: list[tuple[str, bytes]]) -> bytes:
+    pieces: list[bytes] = []
+    for name, data in files:
+        entry = tarfile.TarInfo(name)  # mode 0644, owner 0, time 0
+        entry.size = len(data)
+        pieces += [entry.tobuf(tarfile.USTAR_FORMAT), data, bytes(-len(data) % tar.BLOCK)]
+    return b"".join((*pieces, bytes(2 * tar.BLOCK)))
 
 
 def _gzip(data: bytes) -> bytes:

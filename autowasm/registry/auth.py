@@ -14,7 +14,7 @@ from typing import Final
 import httpx2
 
 from autowasm import errors, limits
-from autowasm.net import failures
+from autowasm.net import dial, failures
 from autowasm.oci import challenge, errcode
 from autowasm.oci.reference import Reference
 from autowasm.registry import body
@@ -34,7 +34,9 @@ class Access:
 
     @property
     def scope(self) -> str:
-        """The scope of the token that allows it."""
+        """The scope of the token that allows it; none where it is about no repository, as at a login."""
+        if not self.reference.repository:
+            return ""
         return f"repository:{self.reference.repository}:{'pull,push' if self.push else 'pull'}"
 
     @property
@@ -85,7 +87,9 @@ class Authorizer:
         realm = asked.parameters["realm"]
         ask = failures.Ask("registry", "GET", realm)
         try:
-            request = self._http.build_request("GET", _token_url(asked, access))
+            request = self._http.build_request(
+                "GET", _token_url(asked, access), extensions={dial.HOME: access.api.host}
+            )
             headers = _credential(request.url, access)
             request.headers.update(headers)
             response = await self._http.send(request, stream=True)
@@ -107,13 +111,13 @@ def told(access: Access, status: int, data: bytes) -> tuple[str, str]:
         return said, ""
     user = access.credentials.username if access.credentials else None
     who = f"as user {user!a}" if user is not None else "without credentials"
-    verb = "push to" if access.push else "pull from"
-    place = f"{access.reference.registry}/{access.reference.repository}"
+    verb = "push to" if access.push else "pull from" if access.reference.repository else "log in to"
+    place = f"{access.reference.registry}/{access.reference.repository}".rstrip("/")
     return "; ".join(filter(None, (who, said))), f"Give credentials that may {verb} {place}."
 
 
 def _token_url(asked: challenge.Challenge, access: Access) -> httpx2.URL:
-    scopes = list(dict.fromkeys((access.scope, asked.parameters.get("scope", access.scope))))
+    scopes = list(filter(None, dict.fromkeys((access.scope, asked.parameters.get("scope", "")))))
     wanted = {"scope": scopes, "service": asked.parameters.get("service", [])}
     return httpx2.URL(asked.parameters["realm"]).copy_merge_params(wanted)
 

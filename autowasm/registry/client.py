@@ -1,4 +1,4 @@
-"""The client of the OCI distribution spec: resolve a reference, pull a module, push one.
+"""The client of the OCI distribution spec: resolve a reference, pull a module, push one, list, copy and delete.
 
 Bytes are checked against digest and size while they are read; nothing unverified is returned. One client
 serves many callers at once and keeps their credentials apart.
@@ -7,6 +7,7 @@ serves many callers at once and keeps their credentials apart.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,10 +19,11 @@ from autowasm.digest import Digest
 from autowasm.net import retry
 from autowasm.oci import artifact, layouts, manifest
 from autowasm.oci.reference import Reference
-from autowasm.registry import download, layer, upload
+from autowasm.registry import copying, download, layer, listing, upload
 from autowasm.registry.auth import Access
 from autowasm.registry.credentials import Credentials
 from autowasm.registry.exchange import Exchange
+from autowasm.registry.together import together
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -35,6 +37,14 @@ class Pulled:
     module_digest: Digest
     manifest: Digest
     layout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One side of a copy: an image, and who reads or writes it."""
+
+    reference: Reference
+    credentials: Credentials | None
 
 
 class Registry:
@@ -96,13 +106,63 @@ class Registry:
             errors.Usage: ``ref`` has another digest than the manifest.
             errors.Retry, errors.Final: side "registry".
         """
-        made = await asyncio.to_thread(shape, module)
+        return await self.store(ref, await asyncio.to_thread(shape, module), credentials)
+
+    async def store(
+        self,
+        ref: Reference,
+        made: artifact.Artifact,
+        credentials: Credentials | None,
+        manner: upload.Manner = upload.PLAINLY,
+    ) -> Digest:
+        """Store what a module was made into, and return the digest of the manifest that the registry stored.
+
+        Raises:
+            errors.Usage: ``ref`` has another digest than the manifest.
+            errors.Retry, errors.Final: side "registry".
+        """
         if ref.digest not in (None, made.digest):
             raise errors.Usage(f"reference {str(ref)!r}: must have the digest of the manifest, {made.digest}")
         access = self._access(ref, credentials, push=True)
-        for blob in made.blobs:
-            await self._persist(upload.send_blob, access, blob)
+        sendings = [upload.Sending(blob, manner) for blob in made.blobs]
+        await together(self._persist(upload.send_blob, access, sending) for sending in sendings)
         return await self._persist(upload.send_manifest, access, made)
+
+    async def copy(self, source: Party, target: Party, manner: upload.Manner = upload.PLAINLY) -> Digest:
+        """Copy an image, of whatever kind, and return its digest, which stays the same.
+
+        Raises:
+            errors.Usage: ``target`` has another digest than the source.
+            errors.Retry, errors.Final: side "registry".
+        """
+        origin = self._access(source.reference, source.credentials)
+        goal = self._access(target.reference, target.credentials, push=True)
+        if source.reference.registry == target.reference.registry:
+            manner = dataclasses.replace(manner, mount=(*manner.mount, source.reference.repository))
+        return await copying.Copier(self._exchange, origin, goal, self._patience, manner).copy()
+
+    async def look(self, ref: Reference, credentials: Credentials | None) -> download.Stored:
+        """The manifest or index that a reference stands for now. Raises errors.Retry, errors.Final."""
+        return await self._manifest(self._access(ref, credentials), ref.selector)
+
+    async def blob(self, ref: Reference, item: manifest.Descriptor, credentials: Credentials | None) -> bytes:
+        """A blob of the reference's repository as it is. Raises errors.Retry, errors.Final."""
+        return await self._persist(copying.fetch_blob, self._access(ref, credentials), item)
+
+    async def tags(self, ref: Reference, credentials: Credentials | None) -> tuple[str, ...]:
+        """All tags of the reference's repository. Raises errors.Retry, errors.Final."""
+        access = self._access(ref, credentials)
+        return await retry.persist(lambda: listing.tags(self._exchange, access), self._patience)
+
+    async def delete(self, ref: Reference, credentials: Credentials | None) -> None:
+        """Take a tag off, or delete a manifest by its digest. Raises errors.Retry, errors.Final."""
+        access = self._access(ref, credentials, push=True)
+        await retry.persist(lambda: listing.delete(self._exchange, access), self._patience)
+
+    async def login(self, ref: Reference, credentials: Credentials) -> None:
+        """Show credentials to the reference's registry. Raises errors.Retry, errors.Final where it refuses them."""
+        access = self._access(ref, credentials)
+        await retry.persist(lambda: listing.knock(self._exchange, access), self._patience)
 
     async def _from_index(self, access: Access, index: manifest.Index) -> tuple[bytes, str]:
         """The module of the first manifest that holds one."""

@@ -1,12 +1,24 @@
-"""The writing half of the distribution spec: a blob (POST, then PUT), a manifest (PUT). One try each."""
+"""The writing half of the distribution spec: a blob, a manifest. One try each; ``Sending`` carries on.
+
+    small blob    POST, PUT with the bytes
+    large blob    POST, PATCH with the bytes, PUT without; after a cut GET says how far it came, PATCH sends the rest
+    elsewhere     POST with mount and from: a registry that has the blob in another repository takes it from there
+
+One PATCH for all bytes is what Docker sends, and so what every registry takes; some refuse small chunks, some
+large ones.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
 from urllib.parse import quote
 
 import httpx2
 
-from autowasm import errors
+from autowasm import errors, limits
 from autowasm.digest import Digest
 from autowasm.net import failures
 from autowasm.oci import artifact
@@ -14,29 +26,63 @@ from autowasm.registry import download
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
 
+WHOLE: Final = 4 * limits.MIB
+"""Largest blob that goes in one PUT: sending it again costs less than asking how much of it came."""
 
-async def send_blob(exchange: Exchange, access: Access, blob: artifact.Blob) -> None:
-    """Have the registry hold a blob; nothing is sent where it does already."""
-    look = Call("HEAD", httpx2.URL(f"{access.api}/blobs/{blob.digest}"), (200, 404))
-    async with exchange.open(look, access) as response:
-        if response.status_code == 200:
-            return
-    where = await _begin(exchange, access)
-    send = Call(
-        "PUT",
-        _with_digest(where, blob.digest),
-        (201, 204),
-        {"Content-Type": "application/octet-stream"},
-        blob.data,
-    )
+_BYTES: Final = {"Content-Type": "application/octet-stream"}
+_RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")  # as the spec has it, and as others write it
+
+State = Literal["sent", "present", "mounted"]
+"""What became of a blob: it was sent, it was there, it was taken from another repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to push: ``mount`` names repositories of the registry that may have the blobs.
+
+    ``told`` hears of each blob how many of its bytes the registry has.
+    """
+
+    mount: tuple[str, ...] = ()
+    told: Callable[[artifact.Blob, int], None] = lambda _blob, _at: None
+
+
+PLAINLY: Final = Manner()
+
+
+@dataclass(slots=True)
+class Sending:
+    """A blob on its way. It outlives tries: ``where`` is the upload that was begun, ``None`` before."""
+
+    blob: artifact.Blob
+    manner: Manner = field(default_factory=lambda: PLAINLY)
+    where: httpx2.URL | None = None
+
+
+async def send_blob(exchange: Exchange, access: Access, sending: Sending) -> State:
+    """Have the registry hold a blob; nothing is sent where it does already.
+
+    Raises:
+        errors.Error: whatever an exchange raises; after a Retry the same ``sending`` goes on where it was.
+    """
+    at = 0
+    if sending.where is not None:
+        at = await _arrived(exchange, access, sending)
+    if sending.where is None:
+        state = await without(exchange, access, sending)
+        if state is not None:
+            sending.manner.told(sending.blob, len(sending.blob.data))
+            return state
+        await _begin(exchange, access, sending)
     try:
-        async with exchange.open(send, access):
-            pass
+        await _send(exchange, access, sending, at)
     except errors.Final as error:
-        if error.reason != "NotFound":
+        sending.where = None
+        if error.reason != "NotFound" and not (at and error.reason == "Refused"):
             raise
-        # The upload is gone, as after a restart of the registry: another one may be begun.
+        # Gone, as after a restart of the registry, or not to be continued: another one may be begun.
         raise errors.Retry(error.message, side="registry", reason="RegistryFault") from error
+    return "sent"
 
 
 async def send_manifest(exchange: Exchange, access: Access, made: artifact.Artifact) -> Digest:
@@ -60,11 +106,95 @@ async def send_manifest(exchange: Exchange, access: Access, made: artifact.Artif
     return stored
 
 
-async def _begin(exchange: Exchange, access: Access) -> httpx2.URL:
-    """Where the bytes go: begins an upload."""
-    call = Call("POST", httpx2.URL(f"{access.api}/blobs/uploads/"), (202,), content=b"")
-    async with exchange.open(call, access) as response:
-        location = response.headers.get("location")
+async def without(exchange: Exchange, access: Access, sending: Sending) -> State | None:
+    """How the registry came to hold the blob without its bytes, None where they are needed.
+
+    Raises:
+        errors.Error: whatever an exchange raises.
+    """
+    look = Call("HEAD", httpx2.URL(f"{access.api}/blobs/{sending.blob.digest}"), (200, 404))
+    async with exchange.open(look, access) as response:
+        if response.status_code == 200:
+            return "present"
+    for repository in sending.manner.mount:
+        if repository != access.reference.repository and await _mount(exchange, access, sending, repository):
+            return "mounted"
+    return None
+
+
+async def _mount(exchange: Exchange, access: Access, sending: Sending, repository: str) -> bool:
+    """Have the registry take the blob from a repository. Where it begins an upload instead, that one is used."""
+    url = httpx2.URL(f"{access.api}/blobs/uploads/")
+    url = url.copy_merge_params({"mount": str(sending.blob.digest), "from": repository})
+    call = Call("POST", url, (201, 202), content=b"")
+    try:
+        async with exchange.open(call, access) as response:
+            if response.status_code == 201:
+                return True
+            sending.where = _location(call, response)
+            return False
+    except errors.Final as error:
+        if error.reason not in ("Unauthorized", "Forbidden", "NotFound", "Refused"):
+            raise
+        return False  # not there, or not ours to read: the bytes will be sent
+
+
+async def _begin(exchange: Exchange, access: Access, sending: Sending) -> None:
+    """Learn where the bytes go, where no attempt to mount has told already: begins an upload."""
+    if sending.where is None:
+        call = Call("POST", httpx2.URL(f"{access.api}/blobs/uploads/"), (202,), content=b"")
+        async with exchange.open(call, access) as response:
+            sending.where = _location(call, response)
+
+
+async def _arrived(exchange: Exchange, access: Access, sending: Sending) -> int:
+    """How many bytes of a begun upload came; ``where`` is None afterwards where it cannot go on."""
+    where, size = sending.where, len(sending.blob.data)
+    at = 0
+    if where is not None and size > WHOLE:
+        call = Call("GET", where, (200, 202, 204))
+        try:
+            async with exchange.open(call, access) as response:
+                match = _RANGE.fullmatch(response.headers.get("range", "").strip())
+                at = int(match[1]) + 1 if match else 0
+                where = _location(call, response, where)
+        except errors.Final:
+            pass  # it is forgotten, or this registry cannot say
+    if not 1 < at <= size:  # 0-0 is what registries say of none at all, too
+        at, where = 0, None
+    sending.where = where
+    return at
+
+
+async def _send(exchange: Exchange, access: Access, sending: Sending, at: int) -> None:
+    """The bytes from ``at`` on, and the end of the upload."""
+    where, content, told = sending.where, memoryview(sending.blob.data), sending.manner.told
+    assert where is not None
+    if len(content) > WHOLE and at < len(content):
+        headers = {"Content-Range": f"{at}-{len(content) - 1}"} if at else {}
+        call = Call(
+            "PATCH",
+            where,
+            (202, 204),
+            _BYTES | headers,
+            content[at:],
+            lambda sent: told(sending.blob, at + sent),
+        )
+        async with exchange.open(call, access) as response:
+            where = sending.where = _location(call, response, where)
+        at = len(content)
+    rest = content[at:]
+    # The end is not told as sent before the registry has answered: it may still refuse.
+    end = Call("PUT", _with_digest(where, sending.blob.digest), (201, 204), _BYTES, rest)
+    async with exchange.open(end, access):
+        told(sending.blob, len(content))
+
+
+def _location(call: Call, response: httpx2.Response, otherwise: httpx2.URL | None = None) -> httpx2.URL:
+    """Where the answer to a call says that the upload goes on."""
+    location = response.headers.get("location")
+    if not location and otherwise is not None:
+        return otherwise
     if not location:
         raise errors.Final(
             f"upload: the answer to {call.ask} must have a location, it has none",

@@ -70,7 +70,8 @@ def push(connection: connections.Connection, wish: Wish) -> output.Pushed:
 async def _send(connection: connections.Connection, wish: Wish, module: bytes) -> Digest:
     credentials = connection.credentials(wish.reference)
     async with connection.registry() as registry:
-        return await registry.push(wish.reference, module, credentials, shape=artifact.FORMATS[wish.shape])
+        made = artifact.FORMATS[wish.shape](module, artifact.PLAIN)
+        return await registry.store(wish.reference, made, credentials)
 
 
 def _refuse(report: findings.Report, wish: Wish) -> None:

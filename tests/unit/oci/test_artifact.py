@@ -18,7 +18,7 @@ MODULE = b"\0asm\1\0\0\0" + b"x" * 3000
 @pytest.mark.parametrize("name", artifact.FORMATS)
 def test_found_again(name):
     """What a format lays out, the table of layouts finds, and the layer gives the module back."""
-    made = artifact.FORMATS[name](MODULE)
+    made = artifact.FORMATS[name](MODULE, artifact.PLAIN)
     document = manifest.parse(made.manifest, made.media_type)
     assert isinstance(document, manifest.Manifest)
     blobs = {blob.digest: blob.data for blob in made.blobs}
@@ -30,7 +30,7 @@ def test_found_again(name):
 @pytest.mark.parametrize("name", artifact.FORMATS)
 def test_descriptors_are_true(name):
     """Every descriptor names a blob that is sent, by its digest and size."""
-    made = artifact.FORMATS[name](MODULE)
+    made = artifact.FORMATS[name](MODULE, artifact.PLAIN)
     document = manifest.parse(made.manifest)
     assert isinstance(document, manifest.Manifest)
     assert made.digest == Digest.of(made.manifest)
@@ -63,5 +63,5 @@ def test_binary_is_what_istio_loads():
 def test_reproducible(name):
     """The same module gives the same digest, another module another one."""
     make = artifact.FORMATS[name]
-    assert make(MODULE) == make(MODULE)
-    assert make(MODULE).digest != make(MODULE + b"y").digest
+    assert make(MODULE, artifact.PLAIN) == make(MODULE, artifact.PLAIN)
+    assert make(MODULE, artifact.PLAIN).digest != make(MODULE + b"y", artifact.PLAIN).digest

@@ -203,7 +203,7 @@ def test_uploads_stay_on_tls(outside):
 
     async def main() -> None:
         async with session.client(timeout=5, ca_file=authority) as http:
-            await upload.send_blob(Exchange(http), _secure(server), blob)
+            await upload.send_blob(Exchange(http), _secure(server), upload.Sending(blob))
 
     asyncio.run(main())
     assert [seen.body for seen in server.asked("PUT", "/up")] == [blob.data]

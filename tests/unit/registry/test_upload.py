@@ -1,4 +1,4 @@
-"""Pushing to a server that sends elsewhere, forgets and lies."""
+"""Pushing to a server that sends elsewhere, forgets, cuts off and lies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from autowasm import errors
 from autowasm.digest import Digest
 from autowasm.oci import artifact
+from autowasm.registry import upload
 from autowasm.registry.credentials import Credentials
 from tests.unit.net import tiny_server
 from tests.unit.net.tiny_server import Answer
@@ -44,9 +45,9 @@ def test_what_is_sent(server):
     """Each blob goes whole to where the registry says, its query kept, and the manifest comes last."""
     assert _push(server) == MADE.digest
     sent = [seen for seen in server.seen if seen.method == "PUT"]
-    assert [seen.body for seen in sent] == [*(blob.data for blob in MADE.blobs), MADE.manifest]
-    expected = [f"/up?state=a%3D%3D&digest=sha256%3A{blob.digest.hex}" for blob in MADE.blobs]
-    assert [seen.path for seen in sent[:2]] == expected
+    assert sent[-1].body == MADE.manifest
+    expected = {f"/up?state=a%3D%3D&digest=sha256%3A{blob.digest.hex}": blob.data for blob in MADE.blobs}
+    assert {seen.path: seen.body for seen in sent[:-1]} == expected
     assert sent[-1].headers["content-type"] == MADE.media_type
 
 
@@ -62,7 +63,7 @@ def test_location_elsewhere_gets_no_credentials(server):
         server.routes["POST", UPLOADS] = guard(Answer(202, headers={"Location": f"{storage.url}/up"}))
         storage.routes["PUT", "/up"] = Answer(201)
         assert _push(server, BOB) == MADE.digest
-        assert [seen.body for seen in storage.seen] == [blob.data for blob in MADE.blobs]
+        assert {seen.body for seen in storage.seen} == {blob.data for blob in MADE.blobs}
         assert all("authorization" not in seen.headers for seen in storage.seen)
 
 
@@ -75,11 +76,12 @@ def test_forgotten_upload_begins_anew(server):
 
 def test_answer_that_was_lost(server):
     """A blob whose upload succeeded without an answer is not sent again."""
-    first = f"{stored.BASE}/blobs/{MADE.blobs[0].digest}"
+    first, second = (f"{stored.BASE}/blobs/{blob.digest}" for blob in MADE.blobs)
     server.routes["HEAD", first] = [Answer(404), Answer(200)]
-    server.routes["PUT", "/up"] = [Answer(cut=-1), Answer(201)]
+    server.routes["HEAD", second] = Answer(200)
+    server.routes["PUT", "/up"] = Answer(cut=-1)
     assert _push(server) == MADE.digest
-    assert len(server.asked("PUT", "/up")) == 2
+    assert len(server.asked("PUT", "/up")) == 1
 
 
 def test_digest_that_is_not_said(server):
@@ -117,3 +119,114 @@ def test_refused(server, route, answer, kind, reason):
     server.routes[route] = answer
     error = _refused(server)
     assert (type(error), error.reason) == (kind, reason)
+
+
+LARGE = artifact.binary(b"\0asm\1\0\0\0" + bytes(range(256)) * (upload.WHOLE // 256))
+MODULE = LARGE.blobs[1]
+SIZE = len(MODULE.data)
+
+
+@pytest.fixture
+def patched(server):
+    """The same server, which takes large blobs by PATCH; only the small blob is there."""
+    server.routes["HEAD", f"{stored.BASE}/blobs/{LARGE.blobs[0].digest}"] = Answer(200)
+    server.routes["PATCH", "/up"] = Answer(202, headers={"Location": "/next"})
+    server.routes["PUT", "/next"] = Answer(201)
+    server.routes["PUT", TAG] = Answer(201, headers={"Docker-Content-Digest": str(LARGE.digest)})
+    return server
+
+
+def _store(server, manner=upload.PLAINLY) -> Digest:
+    ref = stored.reference(server)
+    return stored.run(lambda registry: registry.store(ref, LARGE, None, manner))
+
+
+def test_large_blob_is_patched(patched):
+    """A large blob goes in one PATCH, and an empty PUT at the place that it names ends the upload."""
+    told = []
+    assert (
+        _store(patched, upload.Manner(told=lambda blob, at: told.append((blob.digest, at)))) == LARGE.digest
+    )
+    (patch,) = patched.asked("PATCH", "/up")
+    assert patch.body == MODULE.data
+    assert "content-range" not in patch.headers
+    (end,) = patched.asked("PUT", "/next")
+    assert (end.body, end.path) == (b"", f"/next?digest=sha256%3A{MODULE.digest.hex}")
+    heard = [at for digest, at in told if digest == MODULE.digest]
+    assert heard == sorted(heard)
+    assert heard[-1] == SIZE
+
+
+@pytest.mark.parametrize("said", ["0-999999", "bytes=0-999999"])
+def test_cut_upload_goes_on(patched, said):
+    """After a cut the registry is asked how much came, and only the rest is sent, at the place it names."""
+    patched.routes["PATCH", "/up"] = Answer(cut=-1)
+    patched.routes["GET", "/up"] = Answer(204, headers={"Range": said, "Location": "/resumed"})
+    patched.routes["PATCH", "/resumed"] = Answer(202, headers={"Location": "/next"})
+    assert _store(patched) == LARGE.digest
+    (rest,) = patched.asked("PATCH", "/resumed")
+    assert rest.body == MODULE.data[1_000_000:]
+    assert rest.headers["content-range"] == f"1000000-{SIZE - 1}"
+    assert len(patched.asked("POST", UPLOADS)) == 1
+
+
+def test_cut_after_the_last_byte(patched):
+    """An upload that came whole is only ended."""
+    patched.routes["PATCH", "/up"] = Answer(cut=-1)
+    patched.routes["GET", "/up"] = Answer(204, headers={"Range": f"0-{SIZE - 1}", "Location": "/next"})
+    assert _store(patched) == LARGE.digest
+    assert len(patched.asked("PATCH", "/up")) == 1
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        Answer(404),
+        Answer(405),
+        Answer(204),
+        Answer(204, headers={"Range": "0-0"}),
+        Answer(204, headers={"Range": f"0-{SIZE}"}),
+        Answer(204, headers={"Range": "5-9"}),
+    ],
+)
+def test_cut_upload_begins_anew(patched, status):
+    """Where a registry cannot say how much came, or says nonsense, the blob is sent from its first byte."""
+    patched.routes["PATCH", "/up"] = [Answer(cut=-1), Answer(202, headers={"Location": "/next"})]
+    patched.routes["GET", "/up"] = status
+    assert _store(patched) == LARGE.digest
+    assert [seen.body for seen in patched.asked("PATCH", "/up")] == [MODULE.data] * 2
+    assert len(patched.asked("POST", UPLOADS)) == 2
+
+
+def test_refused_rest_begins_anew(patched):
+    """A registry that does not take the rest of an upload gets the whole blob in a new one."""
+    patched.routes["PATCH", "/up"] = [Answer(cut=-1), Answer(416), Answer(202, headers={"Location": "/next"})]
+    patched.routes["GET", "/up"] = Answer(204, headers={"Range": "0-999999"})
+    assert _store(patched) == LARGE.digest
+    sizes = [len(seen.body) for seen in patched.asked("PATCH", "/up")]
+    assert sizes == [SIZE, SIZE - 1_000_000, SIZE]
+
+
+def test_mounted(patched):
+    """A blob of another repository is taken from there; its bytes are not sent."""
+
+    def mount(seen):
+        return Answer(201 if "mount=" in seen.path else 500)
+
+    patched.routes["POST", UPLOADS] = mount
+    told = []
+    manner = upload.Manner(("team/app", "team/other"), lambda blob, at: told.append((blob.digest, at)))
+    assert _store(patched, manner) == LARGE.digest
+    (asked,) = patched.asked("POST", UPLOADS)
+    assert asked.path.endswith(f"?mount=sha256%3A{MODULE.digest.hex}&from=team%2Fother")
+    assert (MODULE.digest, SIZE) in told
+    assert patched.asked("PATCH", "/up") == []
+
+
+@pytest.mark.parametrize("refusal", [Answer(202, headers={"Location": "/up"}), Answer(403), Answer(404)])
+def test_not_mounted(patched, refusal):
+    """Where a registry does not mount, by beginning an upload or by a refusal, the bytes are sent."""
+    patched.routes["POST", UPLOADS] = [refusal, Answer(202, headers={"Location": "/up"})]
+    assert _store(patched, upload.Manner(("team/other",))) == LARGE.digest
+    assert [seen.body for seen in patched.asked("PATCH", "/up")] == [MODULE.data]
+    assert len(patched.asked("POST", UPLOADS)) == (1 if refusal.status == 202 else 2)
