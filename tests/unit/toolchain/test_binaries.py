@@ -119,3 +119,31 @@ def test_a_wheel_that_is_not_installed() -> None:
     with pytest.raises(Lacking, match="comes from the Python distribution no-such-distribution") as caught:
         wheels.version(absent)
     assert caught.value.remedy.startswith("pip install no-such-distribution")
+
+
+def test_a_folder_of_the_module_is_kept_whole(go, cache_home: Path, told) -> None:
+    """A chart is copied with all that is in it, once; later nobody needs `go` for it."""
+    go.module({"manifests/charts/base/Chart.yaml": "name: base", "manifests/charts/base/files/crd.yaml": "x"})
+    kept = binaries.istio_folder("manifests/charts/base", told)
+    asked = go.downloads()
+    assert kept.is_relative_to(cache_home)
+    assert {path.name for path in kept.rglob("*.yaml")} == {"Chart.yaml", "crd.yaml"}
+    (go.home / "go").unlink()
+    assert binaries.istio_folder("manifests/charts/base", told) == kept
+    assert go.downloads() == asked
+
+
+def test_a_folder_that_the_module_lacks(go, told) -> None:
+    """A path that is no folder of the module is named, and nothing is kept for it."""
+    go.module({"README.md": ""})
+    with pytest.raises(Lacking, match=r"istio: manifests/none must be a folder"):
+        binaries.istio_folder("manifests/none", told)
+
+
+def test_what_a_program_will_be_is_known_before_it_is_there(prebuilt: Path, go) -> None:
+    """An identity names a build without one, and a prebuilt program by its file; nothing is started for it."""
+    first = binaries.identity("etcd")
+    (prebuilt / "etcd").write_text("#!/bin/sh\nexit 1\n")
+    assert binaries.identity("etcd") != first
+    assert binaries.identity("kubelet") != binaries.identity("kubeadm")
+    assert go.builds() == []
