@@ -45,12 +45,7 @@ def users_own(program: NestedProgram) -> tuple[Path, str] | None:
         return None
     try:
         done = subprocess.run(
-            [on_path, *program.probe], capture_output=True, text=True, timeout=# What zipfile, tarfile and what they decompress with raise for an archive that is not what it should be.
-DAMAGED: Final = (
-    *(OSError, EOFError, LookupError, ValueError, RuntimeError, zlib.error, lzma.LZMAError),
-    *(tarfile.TarError, zipfile.BadZipFile),
-)
-_VERSION_SECONDS, check=False
+            [on_path, *program.probe], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
