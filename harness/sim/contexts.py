@@ -75,6 +75,10 @@ class Machine(Protocol):
         """A new number for a call: its kind in the low two bits."""
         ...
 
+    def next_dns(self) -> int:
+        """A new number for a question to DNS."""
+        ...
+
     def number_metric(self, metric: Metric) -> int:
         """A new number for a metric: its kind in the low two bits."""
         ...

@@ -47,6 +47,7 @@ class Host:
         self._metrics: dict[int, Metric] = {}
         self._metric_numbers = {kind: int(kind) for kind in MetricType}
         self._call_numbers = [0, 1, 2]
+        self._dns = 1
         self._vm_context = Context(self, VM, plugin)
         self._vm_context.root = Root(self, VM, plugin)
         self.contexts[VM] = self._vm_context
@@ -258,6 +259,11 @@ class Host:
         """A new number for a call to a cluster."""
         self._call_numbers[kind] += _STEP
         return self._call_numbers[kind]
+
+    def next_dns(self) -> int:
+        """A new number for a question to DNS; the first is 2."""
+        self._dns += 1
+        return self._dns
 
     def number_metric(self, metric: Metric) -> int:
         """A new number for a metric."""

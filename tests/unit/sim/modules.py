@@ -14,6 +14,7 @@ _WIDTHS = {
     "proxy_get_status": 3, "proxy_done": 0, "proxy_set_buffer_bytes": 5, "proxy_close_stream": 1,
     "proxy_add_header_map_value": 5, "proxy_remove_header_map_value": 3,
     "proxy_replace_header_map_value": 5,
+    "envoy_resolve_dns": 3,
 }  # fmt: skip
 _TEXTS = 0x2000
 _RESULT = ("proxy_on_vm_start", "proxy_on_configure", "proxy_on_done")

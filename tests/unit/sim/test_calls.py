@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.sim import Filter, answer, upstream
 from harness.sim.outgoing import frame
 from tests.unit.sim.modules import GIVE, SAY, Texts, call, module
@@ -289,3 +291,24 @@ def test_trace() -> None:
         '  proxy_log(INFO, "hi") -> OK',
         '  proxy_log(9, "") -> BAD_ARGUMENT',
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("127.0.0.1", b"\x01\0\0\0\0\0\0\x00127.0.0.1:0\0"),
+        ("localhost", b"\x01\0\0\0\0\0\0\0[::1]:0\0"),
+        ("absent.example", bytes(4)),
+    ],
+)
+def test_dns(name: str, found: bytes) -> None:
+    """Addresses are answered at once; of names nothing is known, which is told later."""
+    texts = Texts()
+    asks = call("envoy_resolve_dns", texts(name), 96) + call("log", 2, texts("asked"))
+    heard = call("get_buffer_bytes", 8, 0, 100, GIVE) + SAY
+    body = f'(func (export "envoy_on_resolve_dns") (param i32 i32 i32) {heard})'
+    loaded = Filter.load(module(texts, globals_=body, on_request_headers=asks))
+    loaded.request()
+    loaded.sleep(1)
+    told = found.decode("latin-1")
+    assert _messages(loaded) == ([told, "asked"] if len(found) > 4 else ["asked", told])

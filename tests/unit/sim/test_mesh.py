@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from harness.mesh import HelmWish, LoadWish, Mesh, ObjectRef, PushWish, Refused, RequestWish, RestartWish
+from harness.mesh import (
+    FaultWish,
+    HelmWish,
+    LoadWish,
+    Mesh,
+    ObjectRef,
+    PushWish,
+    Refused,
+    RequestWish,
+    RestartWish,
+)
 from harness.meshes.sim import Sim
 from harness.samples import Samples
 
@@ -122,6 +132,8 @@ def test_refusals() -> None:
         mesh.restart(RestartWish("details"))
     with pytest.raises(Refused, match="no release"):
         mesh.helm(HelmWish("status"))
+    with pytest.raises(Refused, match="no nodes"):
+        mesh.fault(FaultWish("cordon"))
     assert "refused" in mesh.request(RequestWish("details", 1)).error
     assert "details" in mesh.request(RequestWish("reviews", 9080)).error
 
