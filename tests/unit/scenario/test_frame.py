@@ -37,6 +37,7 @@ SHAPE = [
     "error-as-list",
     "unknown-helm-action",
     "restart-without-workload",
+    "fault-without-aim",
 ]
 
 

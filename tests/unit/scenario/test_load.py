@@ -43,7 +43,7 @@ def test_bad_files_tell_every_fault(file):
 def test_a_scenario_requires_what_its_verbs_need():
     """Who writes a load step need not say that the mesh must be able to bear load."""
     scenario = LOADER.load((CASES / "good" / "all-verbs.yaml").read_bytes(), "x.yaml")
-    assert scenario.requires == {"istio", "traffic", "load", "pods", "helm"}
+    assert scenario.requires == {"istio", "traffic", "load", "pods", "helm", "faults"}
 
 
 def test_what_looks_like_a_date_or_a_boolean_stays_text():

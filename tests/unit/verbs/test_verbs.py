@@ -300,6 +300,43 @@ def test_a_rollback_needs_an_upgrade_before_it(stage, memory_mesh):
     assert len(memory_mesh.revisions) == 1
 
 
+def test_a_killed_container_is_told(stage):
+    """Which process of which container it was stands in the report, and what is to be waited for can be used later."""
+    done = do(stage, "fault", kill={"workload": "details", "container": "istio-proxy"})
+    assert done.detail == "process 7, container istio-proxy of pod details-1"
+    assert done.value == {"pod": "details-1", "container": "istio-proxy", "pid": 7, "restarts": 1}
+    assert set(done.value) == verbs.TABLE["fault"].outputs
+    assert stage.clean_ups == []
+    with pytest.raises(Refused, match="nobody: there is none"):
+        do(stage, "fault", kill={"workload": "nobody"})
+
+
+def test_cordoned_nodes_are_uncordoned_in_the_end(stage, memory_mesh):
+    """By a step of the scenario, and by its clean-up where it has none."""
+    assert do(stage, "fault", cordon=True).detail == "memory-node"
+    assert memory_mesh.cordoned
+    do(stage, "fault", cordon=False)
+    assert not memory_mesh.cordoned
+    do(stage, "fault", cordon=True)
+    assert {task.what for task in stage.clean_ups} == {"uncordon the nodes"}
+    stage.clean_ups.pop().undo()
+    assert not memory_mesh.cordoned
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"kill": {"workload": "istiod"}}, "kill istiod"),
+        ({"kill": {"workload": "details", "container": "istio-proxy"}}, "kill details, istio-proxy"),
+        ({"cordon": True}, "cordon"),
+        ({"cordon": False}, "uncordon"),
+    ],
+)
+def test_a_fault_in_words(args, words):
+    """What a step without a title is called."""
+    assert verbs.TABLE["fault"].words(args) == words
+
+
 @pytest.mark.parametrize("name", list(verbs.TABLE))
 def test_each_verb_explains_itself(name):
     """Its arguments have a docstring that begins with what it does, which schema and help show."""

@@ -23,11 +23,13 @@ from harness.services import agent
 KINDS: Final = {
     "/api/v1": {
         "Namespace": "namespaces",
+        "Node": "nodes",
         "Pod": "pods",
         "Service": "services",
         "ServiceAccount": "serviceaccounts",
     },
     "/apis/apps/v1": {"Deployment": "deployments"},
+    "/apis/coordination.k8s.io/v1": {"Lease": "leases"},
     "/apis/networking.istio.io/v1": {
         "VirtualService": "virtualservices",
         "DestinationRule": "destinationrules",
@@ -36,13 +38,14 @@ KINDS: Final = {
     "/apis/security.istio.io/v1": {"PeerAuthentication": "peerauthentications"},
     "/apis/wasm.tcm.io/v1alpha1": {"AutoWasm": "autowasms"},
 }
+_OF_NO_NAMESPACE: Final = ("Namespace", "Node")
 _PROXY: Final = re.compile(r".*/services/http:(\w+):\d+/proxy/(.*)")
 _REVIEW: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 @dataclass
 class World:
-    """What is there. ``pods`` are made for every Deployment, with ``sidecar`` where its pods take one."""
+    """What is there. Each Deployment has ``pods`` (their names' ends), with ``sidecar`` where they take one."""
 
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: dict(KINDS))
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -54,6 +57,7 @@ class World:
     orders: list[dict[str, Any]] = field(default_factory=list)
     forbidden: set[str] = field(default_factory=set)  # resources
     refused: set[str] = field(default_factory=set)  # plural names that may not be written
+    pods: tuple[str, ...] = ("",)
     sidecar: str = "istio-proxy"
     waiting: str = ""  # why containers do not start
     met: LoadResult = field(default_factory=lambda: LoadResult(5, 0))
@@ -70,7 +74,7 @@ class World:
             resource = body["spec"]["resourceAttributes"]["resource"]
             return 201, {"status": {"allowed": resource not in self.forbidden}}, False
         if path in self.kinds:
-            namespaced = {kind: kind != "Namespace" for kind in self.kinds[path]}
+            namespaced = {kind: kind not in _OF_NO_NAMESPACE for kind in self.kinds[path]}
             resources = [
                 {"name": name, "kind": kind, "namespaced": namespaced[kind]}
                 for kind, name in self.kinds[path].items()
@@ -112,27 +116,44 @@ class World:
 
     def _pods(self, selector: str) -> list[dict[str, Any]]:
         return [
-            self._pod(one)
+            self._pod(one, end)
             for at, one in self.objects.items()
+            for end in self.pods
             if "/deployments/" in at and _selects(selector, one)
         ]
 
-    def _pod(self, of: dict[str, Any]) -> dict[str, Any]:
+    def _pod(self, of: dict[str, Any], end: str) -> dict[str, Any]:
         template, name = of["spec"]["template"], of["metadata"]["name"]
         containers = [{"name": one["name"]} for one in template["spec"]["containers"]]
         injected = template["metadata"]["labels"].get("sidecar.istio.io/inject") != "false"
-        waiting = {"waiting": {"reason": self.waiting, "message": "why"}} if self.waiting else {}
+        blocked = {"waiting": {"reason": self.waiting, "message": "why"}}
+        waiting = blocked if self.waiting else {"running": {}}
+        sidecars = [self.sidecar] if injected and self.sidecar else []
+        pod = f"{name}-{of['metadata']['generation']}{end}"
         return {
             "metadata": {
-                "name": f"{name}-{of['metadata']['generation']}",
+                "name": pod,
                 "namespace": of["metadata"]["namespace"],
                 "annotations": template["metadata"].get("annotations", {}),
             },
             "spec": {
                 "containers": containers,
-                "initContainers": [{"name": self.sidecar}] if injected and self.sidecar else [],
+                "initContainers": [{"name": one} for one in sidecars],
             },
-            "status": {"phase": "Running", "containerStatuses": [{"name": name, "state": waiting}]},
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [self._status(pod, name, waiting)],
+                "initContainerStatuses": [self._status(pod, one, {"running": {}}) for one in sidecars],
+            },
+        }
+
+    @staticmethod
+    def _status(pod: str, container: str, state: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "name": container,
+            "state": state,
+            "containerID": f"containerd://{pod}/{container}",
+            "restartCount": 4,
         }
 
     # ------------------------------------------------------------------ what agents do
