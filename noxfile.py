@@ -162,7 +162,7 @@ def kind(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Do the parts keep their promises? Unit tests, then those against real programs; arguments go to pytest."""
-    _install(session, "test")
+    _install(session, "test", extra="harness,kind")
     session.run("pytest", *session.posargs, env={"HARNESS_DIE_WITH_PARENT": "1"})
 
 
