@@ -80,6 +80,7 @@ class Kind:
             removal.remove(place, self._engine, self._toolchain, self._say)
         ports, credentials = registries.fresh()
         clusters = cluster_names(place.name, self._options.clusters)
+        removal.refuse_strangers(self._engine, place.name, clusters)
         record = state.Record(self._engine.host, self._engine.ours, mark, clusters, ports, credentials)
         place.write(record)
         return record
@@ -125,7 +126,8 @@ class Kind:
                 images.pilot_tag,
                 images.registry,
             ),
-            *(self._toolchain.version("kind"), self._options.clusters, self._engine.host),
+            *(self._toolchain.version("kind"), self._options.clusters),
+            *(self._engine.host, str(state.root())),  # others with a cache of their own may share the engine
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
