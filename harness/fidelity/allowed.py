@@ -25,8 +25,10 @@ ANYTHING: Final = "*"
 # which it estimates their sum.
 HISTOGRAM_COMPARED: Final = "count"
 
-# In what a module logs: a request's id, which is random.
-RANDOM_WORDS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# In what a module logs: a request's id, which is random, and among all headers the milliseconds of a real clock.
+RANDOM_WORDS: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=x-envoy-upstream-service-time\0)\d+"
+)
 
 WRAPPED: Final = "Wasm VM failed "
 """What Envoy puts before some of the host's words when it gives up; not compared."""

@@ -169,9 +169,9 @@ def grpc_request(wanted: Method, message: bytes | None) -> Request:
         Kind.REQUEST,
         ((b":method", b"POST"), (b":path", path), (b":authority", host), (b":scheme", b"http")),
     )
-    for name, value in ((b"te", b"trailers"), (b"grpc-timeout", b"%dm" % timeout)):
-        if name == b"te" or timeout:
-            headers.add(name, value)
+    headers.add(b"te", b"trailers")
+    if message is not None:  # a stream has none, and a call's may be of no length, which is none in fact
+        headers.add(b"grpc-timeout", b"%dm" % timeout)
     headers.add(b"content-type", b"application/grpc")
     for name, value in service.metadata:
         headers.replace(name, value)

@@ -93,6 +93,7 @@ def test_a_service_in_protobuf() -> None:
     loaded = _calling(field(1, field(1, b"side") + more) + field(5, field(1, b"x-meta") + field(2, b"1")))
     [asked] = loaded.request().calls
     assert (asked.headers["host"], asked.headers["x-meta"]) == ("who.example", "1")
+    assert asked.headers["grpc-timeout"] == "900m"
     assert "x-envoy-internal" not in asked.headers
     assert [line.message for line in loaded.logs] == ["pong"]
 
