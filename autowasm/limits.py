@@ -32,6 +32,25 @@ limit, and the waits between them end within six minutes: what a hung wasmer can
 PULL_TIMEOUT_SECONDS: Final = 60
 """Time-out of one request of a pull from a registry or an object URL (connect and each read)."""
 
+DIAL_SECONDS: Final = 5.0
+"""Time for one address of a host that has several; the last of them has the whole time-out."""
+
+ANSWER_SECONDS: Final = 120.0
+"""Until the header of an answer must have come, however small the pieces in which it comes: twice the time-out of a
+read. The body of a request adds its own time, at the least pace."""
+
+SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
+SLOW_GRACE_SECONDS: Final = 30.0
+"""The least pace of a body, counted once it has been waited for so long: 128 kbit/s, below it no module arrives before
+somebody gives up, and a server that drips holds no worker for longer than the grace."""
+
+SLOW_AFTER_SECONDS: Final = 60.0
+"""When to come back to a server that is too slow: more than a caller in front of it waits for."""
+
+HEADER_BYTES: Final = 100 * 1024
+"""Largest header of an answer; the HTTP library's own cap (httpcore, MAX_INCOMPLETE_EVENT_SIZE), which a test holds
+it to."""
+
 UNPACKED_BYTES: Final = 2 * MODULE_BYTES
 """What one layer may unpack to in all, read or skipped: beyond it is a bomb or not a module's image."""
 

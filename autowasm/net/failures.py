@@ -15,7 +15,8 @@ from typing import Final
 
 import httpx2
 
-from autowasm import errors
+from autowasm import errors, limits
+from autowasm.net import dial, pace
 
 FOREIGN: Final = (httpx2.HTTPError, httpx2.InvalidURL)
 """Everything that the HTTP library raises over an exchange."""
@@ -83,6 +84,12 @@ def of_exception(ask: Ask, error: Exception) -> errors.Error:
         return _final(ask, message, "Name the authority's certificate with a CA file.")
     if any(isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS for cause in causes):
         return _final(ask, f"no TLS spoken: {ask}", "Ask for plain HTTP where the server really has no TLS.")
+    if isinstance(error, dial.Blocked):
+        message = f"address not allowed: {ask}: {error}"
+        return errors.Final(message, side=ask.side, reason="Refused", remedy=_BLOCKED)
+    if isinstance(error, pace.TooSlow):
+        message = f"too slow: {ask}: {error}"
+        return errors.Retry(message, side=ask.side, reason="Unreachable", after=limits.SLOW_AFTER_SECONDS)
     if isinstance(error, httpx2.TooManyRedirects):
         return _final(ask, f"too many redirects: {ask}")
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
@@ -94,6 +101,7 @@ def of_exception(ask: Ask, error: Exception) -> errors.Error:
     return errors.Retry(f"unreachable: {ask}: {said}", side=ask.side, reason="Unreachable")
 
 
+_BLOCKED: Final = "Where this host itself is meant, name it as localhost, *.localhost or by its address."
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 )

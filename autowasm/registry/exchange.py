@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx2
 
-from autowasm.net import failures
+from autowasm.net import dial, failures
 from autowasm.oci import challenge
 from autowasm.registry import auth, body
 
@@ -70,7 +70,7 @@ class Exchange:
 
     async def _authorized(self, call: Call, access: auth.Access) -> httpx2.Response:
         own = call.url.origin == access.api.origin
-        response = await self._send(call, self._authorizer.known(access) if own else None)
+        response = await self._send(call, access, self._authorizer.known(access) if own else None)
         if response.status_code != 401 or response.url.origin != access.api.origin:
             return response
         challenges = challenge.parse(response.headers.get_list("www-authenticate"))
@@ -79,16 +79,18 @@ class Exchange:
             return response
         await body.beginning(response)  # read, so that the connection serves again
         await response.aclose()
-        return await self._send(call, answer)
+        return await self._send(call, access, answer)
 
-    async def _send(self, call: Call, authorization: str | None) -> httpx2.Response:
+    async def _send(self, call: Call, access: auth.Access, authorization: str | None) -> httpx2.Response:
         headers = dict(call.headers)
         if authorization is not None:
             headers["Authorization"] = authorization
         if call.content is not None:
             headers["Content-Length"] = str(len(call.content))
         content = None if call.content is None else _pieces(call.content, call.sent)
-        request = self._http.build_request(call.method, call.url, headers=headers, content=content)
+        request = self._http.build_request(
+            call.method, call.url, headers=headers, content=content, extensions={dial.HOME: access.api.host}
+        )
         # The library drops Authorization where a redirect leaves the origin. Writes are not redirected: the
         # spec has Location in the answer for that.
         follow = call.method in ("GET", "HEAD")

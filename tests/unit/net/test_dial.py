@@ -1,0 +1,149 @@
+"""Where a client connects to: addresses that are this host's or its cloud's alone are out of a stranger's reach."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autowasm import errors
+from autowasm.net import addresses, dial, failures, session
+from tests.unit.net import tiny_server
+from tests.unit.net.tiny_server import Answer
+
+ASK = failures.Ask("registry", "GET", "https://r.io/v2/")
+BLOCKED = (
+    "169.254.169.254",
+    "169.254.0.1",
+    "fe80::1",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "0.0.0.0",
+    "0.1.2.3",
+    "::",
+    "224.0.0.1",
+    "ff02::1",
+    "255.255.255.255",
+    "::ffff:169.254.169.254",
+    "2002:a9fe:a9fe::1",
+    "64:ff9b::a9fe:a9fe",
+)
+LOOPBACK = ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1")
+FREE = ("10.0.0.1", "192.168.1.1", "172.16.0.1", "fd00::1", "1.1.1.1", "2606:4700::1111", "64:ff9b::a00:1")
+
+
+@pytest.mark.parametrize("text", BLOCKED)
+def test_blocked(text):
+    """Link-local and metadata addresses, and those of nobody, are refused, however they are wrapped."""
+    assert addresses.refusal(ipaddress.ip_address(text), loopback=True)
+
+
+@pytest.mark.parametrize("text", LOOPBACK)
+def test_loopback(text):
+    """Loopback is for those who named it."""
+    address = ipaddress.ip_address(text)
+    assert addresses.refusal(address, loopback=False)
+    assert not addresses.refusal(address, loopback=True)
+
+
+@pytest.mark.parametrize("text", FREE)
+def test_free(text):
+    """Private networks and the world are free: registries are there."""
+    assert not addresses.refusal(ipaddress.ip_address(text), loopback=False)
+
+
+@given(st.ip_addresses())
+def test_every_address_is_judged(address):
+    """Any address is free or refused with a reason, and what loopback makes free is loopback alone."""
+    strict, lax = (addresses.refusal(address, loopback=loopback) for loopback in (False, True))
+    assert strict == lax or (strict and not lax and addresses.means_loopback(str(address)))
+
+
+async def _ask(url: str, *, home: str | None = None, proxies: bool = True) -> httpx2.Response:
+    async with session.client(timeout=5, proxies=proxies) as http:
+        extensions = {dial.HOME: home} if home else {}
+        request = http.build_request("GET", url, extensions=extensions)
+        return await http.send(request, follow_redirects=True)
+
+
+def _refused(url: str, home: str | None = None) -> str:
+    with pytest.raises(dial.Blocked) as caught:
+        asyncio.run(_ask(url, home=home))
+    error = failures.of_exception(ASK, caught.value)
+    assert isinstance(error, errors.Final)
+    assert (error.reason, bool(error.remedy)) == ("Refused", True)
+    return error.message
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "0.0.0.0", "[::ffff:169.254.169.254]"])
+def test_named_by_address(host):
+    """A URL with such an address is refused before anything is sent."""
+    assert "address not allowed" in _refused(f"http://{host}/latest/meta-data/")
+
+
+@pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "169.254.43518"])
+def test_odd_spellings(host):
+    """What only the resolver reads as such an address is refused when it is dialled."""
+    assert "address not allowed" in _refused(f"http://{host}/latest/meta-data/")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "x.localhost", "[::1]", "LOCALHOST", "127.1"])
+def test_sent_to_this_host(host):
+    """Somebody else's word leads to no server of this host, and nothing is sent to it."""
+    with tiny_server.serving() as server:
+        port = server.host.partition(":")[2]
+        _refused(f"http://{host}:{port}/", home="registry.example.com")
+        assert server.seen == []
+
+
+def test_name_that_leads_here():
+    """A name that is none of this host's and resolves to it is refused: rebinding gains nothing."""
+    resolvable = socket.gethostname()
+    try:
+        address = ipaddress.ip_address(socket.gethostbyname(resolvable))
+    except OSError:
+        pytest.skip("this machine's own name does not resolve")
+    if not address.is_loopback or addresses.means_loopback(resolvable):
+        pytest.skip("this machine's own name is not one of loopback")
+    assert "loopback" in _refused(f"http://{resolvable}:1/")
+
+
+def test_redirected_to_metadata():
+    """A redirect is held to the same as a URL."""
+    with tiny_server.serving() as server:
+        server.routes["GET", "/"] = Answer(302, headers={"Location": "http://169.254.169.254/latest"})
+        assert "169.254.169.254 is link-local" in _refused(f"{server.url}/")
+
+
+def test_this_host_to_this_host():
+    """A server on this host may redirect to another one here: who named the first has named the host."""
+    with tiny_server.serving() as server, tiny_server.serving() as other:
+        server.routes["GET", "/"] = Answer(302, headers={"Location": f"{other.url}/x"})
+        other.routes["GET", "/x"] = Answer(204)
+        assert asyncio.run(_ask(f"{server.url}/")).status_code == 204
+
+
+def test_proxy_is_not_asked(monkeypatch):
+    """Such an address is not asked for through a proxy either."""
+    with tiny_server.serving() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.delenv("http_proxy", raising=False)
+        _refused("http://169.254.169.254/latest")
+        assert proxy.seen == []
+
+
+def test_peers_of_an_operator():
+    """A client of peers that an operator named goes wherever their names lead."""
+    with tiny_server.serving() as server:
+        server.routes["GET", "/"] = Answer(204)
+        port = server.host.partition(":")[2]
+        url = f"http://0.0.0.0:{port}/"
+        assert asyncio.run(_ask(url, proxies=False)).status_code == 204
