@@ -74,8 +74,9 @@ class BringUp:
         istio = start(self._load, nodes, made, others)
         made.result()
         crds = start(self._install, nodes, releases.base(images), "Istio's CRDs")
-        istio.result()
-        crds.result()
+        for part in (istio, crds, own):
+            if part is not own or part.done():  # if it has failed already, nobody waits for istiod first
+                part.result()
         system = start(self._system, nodes, served, own)
         self._install(nodes, releases.istiod(images), "istiod")
         own.result()
