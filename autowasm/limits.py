@@ -54,6 +54,15 @@ it to."""
 UNPACKED_BYTES: Final = 2 * MODULE_BYTES
 """What one layer may unpack to in all, read or skipped: beyond it is a bomb or not a module's image."""
 
+UNPACK_RATIO: Final = 200
+UNPACK_RATIO_FROM_BYTES: Final = 32 * MIB
+"""How many times its compressed size a layer may unpack to, counted from a size on that no sidecar fetches without
+being told to: modules reach four to ten, bombs a thousand (gzip) and more (zstd)."""
+
+ZSTD_WINDOW_LOG: Final = 23
+"""Largest window of a zstd frame, as a power of two of bytes: the 8 MiB that every decoder should have (RFC 8878,
+section 3.1.1.1.2). The stream says how much it wants, and gets it at once."""
+
 TAR_ENTRIES: Final = 10_000
 """Entries looked at in one layer: a module's image has a handful, and each costs work."""
 
@@ -62,6 +71,10 @@ TAR_EXTENSION_BYTES: Final = 64 * 1024
 
 MANIFEST_ENTRIES: Final = 1_000
 """Layers of a manifest, or manifests of an index: more is an attack, the largest images have some hundred."""
+
+JSON_MEMBERS: Final = 100_000
+"""Members of all objects and arrays of a manifest: each takes some hundred bytes of memory however few it has in the
+text, and a thousand layers with everything that is said of them have some ten thousand."""
 
 INDEX_TRIES: Final = 8
 """Manifests of an index that are fetched in search of a module: each costs a request."""

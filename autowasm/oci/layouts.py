@@ -1,6 +1,6 @@
 """Where the module is: ONE TABLE of the ways in which tools lay a Wasm module into an OCI manifest.
 
-The table only chooses the layer to fetch. What the layer really is (gzip, tar, bare Wasm) ``unpack`` sees by
+The table only chooses the layer to fetch. What the layer really is (gzip, zstd, tar, bare Wasm) ``unpack`` sees by
 its bytes, since media types lie.
 """
 
@@ -17,10 +17,11 @@ OCI_TAR_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 MODULE_CONTENT: Final = "application/vnd.module.wasm.content.layer.v1+wasm"
 MODULE_CONFIG: Final = "application/vnd.module.wasm.config.v1+json"
 
+_COMPRESSIONS: Final = ("", ".gzip", ".zstd", "+gzip", "+zstd")
 _DOCKER_LAYERS: Final = frozenset(
-    {"application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.docker.image.rootfs.diff.tar"}
+    f"application/vnd.docker.image.rootfs.diff.tar{ending}" for ending in _COMPRESSIONS
 )
-_OCI_LAYERS: Final = frozenset({OCI_TAR_GZIP, "application/vnd.oci.image.layer.v1.tar"})
+_OCI_LAYERS: Final = frozenset(f"application/vnd.oci.image.layer.v1.tar{ending}" for ending in _COMPRESSIONS)
 
 
 @dataclass(frozen=True, slots=True)

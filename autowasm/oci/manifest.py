@@ -84,6 +84,13 @@ def _bad(message: str) -> errors.Final:
 
 
 def _load(data: bytes) -> dict[str, Any]:
+    members = sum(map(data.count, (b",", b"[", b"{")))  # as many at most; in strings they count, too
+    if members > limits.JSON_MEMBERS:
+        raise errors.Final(
+            f"manifest: must have at most {limits.JSON_MEMBERS} members, has some {members}",
+            side="registry",
+            reason="TooLarge",
+        )
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -1,6 +1,6 @@
 """From the bytes of a layer or a download to the module in them, in bounded memory and by their own look.
 
-    bytes ::= wasm | gzip(bytes, once) | tar with plugin.wasm
+    bytes ::= wasm | gzip(bytes) or zstd(bytes), once | tar with plugin.wasm
 
 Fed in pieces, so that a download is unpacked while it runs: at any time no more is held than the module so
 far. What was announced (media type, file name, header sizes) counts for nothing here.
@@ -9,15 +9,12 @@ far. What was announced (media type, file name, header sizes) counts for nothing
 from __future__ import annotations
 
 import io
-import zlib
 from typing import Final, Protocol
 
 from autowasm import limits
-from autowasm.oci import blame, tar
+from autowasm.oci import blame, compression, tar
 
 WASM: Final = b"\0asm"
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _MAGIC_BYTES: Final = 4
 _PIECE: Final = (
     1024 * 1024
@@ -38,9 +35,9 @@ class _Stage(Protocol):
 class Unpacker:
     """Fed with the stream in pieces of any length; knows a form by its first bytes."""
 
-    def __init__(self, origin: blame.Origin, *, packed: bool = False) -> None:
+    def __init__(self, origin: blame.Origin, *, packed: str = "") -> None:
         self._origin = origin
-        self._packed = packed  # inside gzip already
+        self._packed = packed  # the compression that this is inside of already
         self._head = bytearray()
         self._stage: _Stage | None = None
 
@@ -82,19 +79,20 @@ class Unpacker:
             return None
         if head.startswith(WASM):
             return _Whole(self._origin)
-        if head.startswith(_GZIP):
+        stream = compression.sniff(head)
+        if stream is not None:
             if self._packed:
-                raise self._origin.no_module("gzip must hold wasm or a tar, found gzip again")
-            return _Gunzip(self._origin)
-        if head.startswith(_ZSTD):
-            raise self._origin.no_module("must be wasm, gzip or a tar, found zstd")
+                raise self._origin.no_module(
+                    f"{self._packed} must hold wasm or a tar, found {stream.name} again"
+                )
+            return _Compressed(self._origin, stream)
         if len(head) == tar.BLOCK and not tar.is_header(head):
             raise self._unknown()
         return tar.Finder(self._origin) if len(head) == tar.BLOCK else None
 
     def _unknown(self) -> Exception:
         found = ascii(bytes(self._head[:8]))[1:]
-        return self._origin.no_module(f"must be wasm, gzip or a tar, begins with {found}")
+        return self._origin.no_module(f"must be wasm, gzip, zstd or a tar, begins with {found}")
 
 
 class _Whole:
@@ -114,43 +112,45 @@ class _Whole:
         return self._bytes.getvalue()  # shares the buffer, does not copy it
 
 
-class _Gunzip:
-    """gzip (RFC 1952), also of several members, as pigz and eStargz write it.
-
-    Read to its end also where the module is complete: its checksums say whether the module is sound.
-    """
+class _Compressed:
+    """A compressed stream, read to its end also where the module is complete: its checksums say whether it is sound."""
 
     done = False
 
-    def __init__(self, origin: blame.Origin) -> None:
+    def __init__(self, origin: blame.Origin, stream: compression.Decompressor) -> None:
         self._origin = origin
-        self._inner = Unpacker(origin, packed=True)
-        self._member = zlib.decompressobj(wbits=31)
+        self._stream = stream
+        self._inner = Unpacker(origin, packed=stream.name)
+        self._taken = 0
         self._total = 0
 
     def feed(self, data: bytes) -> None:
-        while data:
-            if self._member.eof:
-                data = data.lstrip(b"\0")  # padding between or after members
-                if not data:
-                    return
-                self._member = zlib.decompressobj(wbits=31)
+        self._taken += len(data)
+        while data or self._stream.pending:
             data = self._step(data)
 
     def finish(self) -> bytes:
-        if not self._member.eof:
-            raise self._origin.no_module("gzip must be whole, it is cut off")
+        if not self._stream.whole:
+            raise self._origin.no_module(f"{self._stream.name} must be whole, it is cut off")
         return self._inner.finish()
 
     def _step(self, data: bytes) -> bytes:
         """Decompress one piece and return what is left of the data."""
         try:
-            piece = self._member.decompress(data, _PIECE)
-        except zlib.error as error:
-            raise self._origin.no_module(f"gzip must be sound, it is not: {error}") from error
+            piece, rest = self._stream.step(data, _PIECE)
+        except compression.Broken as error:
+            name = self._stream.name
+            raise self._origin.no_module(f"{name} must be sound, it is not: {error}") from error
         self._total += len(piece)
-        if self._total > limits.UNPACKED_BYTES:
-            raise self._origin.too_large(f"must unpack to at most {limits.UNPACKED_BYTES} bytes")
+        self._check()
         if piece:
             self._inner.feed(piece)
-        return self._member.unused_data or self._member.unconsumed_tail
+        return rest
+
+    def _check(self) -> None:
+        if self._total > limits.UNPACKED_BYTES:
+            raise self._origin.too_large(f"must unpack to at most {limits.UNPACKED_BYTES} bytes")
+        if self._total > limits.UNPACK_RATIO_FROM_BYTES and self._total > limits.UNPACK_RATIO * self._taken:
+            raise self._origin.too_large(
+                f"must unpack to at most {limits.UNPACK_RATIO} times its own size, {self._taken} bytes give more"
+            )

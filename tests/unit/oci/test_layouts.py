@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,21 @@ def test_endless_manifest():
     with pytest.raises(errors.Final) as caught:
         manifest.parse(b" " * (limits.MANIFEST_BYTES + 1))
     assert caught.value.reason == "TooLarge"
+
+
+@pytest.mark.parametrize("filler", [b"[],", b"{},", b'"":0,', b"0,"])
+def test_manifest_of_crumbs(filler):
+    """A manifest within the cap whose every byte would cost a hundred is refused before it is parsed."""
+    data = b'{"schemaVersion":2,"x":[' + filler * (limits.MANIFEST_BYTES // len(filler) - 20) + b"0]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.Final) as caught:
+            manifest.parse(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.reason == "TooLarge"
+    assert peak < limits.MIB
 
 
 _JSON = st.recursive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import tarfile
 import tracemalloc
 import zlib
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from autowasm import errors, limits
 from autowasm.oci import blame, tar, unpack
+from autowasm.oci.compression import zstd
 
 MODULE = b"\0asm\1\0\0\0" + bytes(range(256)) * 5
 ORIGIN = blame.Origin("registry", "layer x")
@@ -46,8 +48,15 @@ def refusal(data: bytes, step: int = 1 << 20) -> errors.Final:
     return caught.value
 
 
+def _wide() -> bytes:
+    """A frame of zstd that wants a window of 256 MiB, and little more."""
+    compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 28})
+    return compressor.compress(bytes(9 << 20)) + compressor.flush()
+
+
 LONG = "/".join(["folder" * 10] * 5)
 TAR = archive(("README", b"x" * 700), ("plugin.wasm", MODULE), ("after", b"y"))
+SKIPPED = b"\x5a\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"notes"
 FORMS = {
     "wasm": MODULE,
     "gzip of wasm": gzip.compress(MODULE),
@@ -55,6 +64,14 @@ FORMS = {
     "tar+gzip": gzip.compress(TAR),
     "two gzip members": gzip.compress(TAR[:900]) + gzip.compress(TAR[900:]),
     "gzip with padding": gzip.compress(TAR) + bytes(100),
+    "zstd of wasm": zstd.compress(MODULE),
+    "tar+zstd": zstd.compress(TAR),
+    "two zstd frames": zstd.compress(TAR[:900]) + zstd.compress(TAR[900:]),
+    "zstd with frames to skip": SKIPPED
+    + zstd.compress(TAR[:900])
+    + SKIPPED
+    + zstd.compress(TAR[900:])
+    + SKIPPED,
     "in a folder": archive(("usr/lib/plugin.wasm", MODULE)),
     "after ./": archive(("./plugin.wasm", MODULE)),
     "pax long name": archive((f"{LONG}/plugin.wasm", MODULE)),
@@ -79,10 +96,15 @@ def test_forms(form, step):
     ("data", "rule"),
     [
         (b"", "begins with ''"),
-        (b"\0as", "must be wasm, gzip or a tar"),
+        (b"\0as", "must be wasm, gzip, zstd or a tar"),
         (b"<html>no such blob</html>", "begins with '<html>no'"),
-        (b"x" * 5000, "must be wasm, gzip or a tar"),
-        (b"\x28\xb5\x2f\xfd" + b"x" * 20, "found zstd"),
+        (b"x" * 5000, "must be wasm, gzip, zstd or a tar"),
+        (b"\x28\xb5\x2f\xfd" + b"x" * 20, "zstd must be sound"),
+        (zstd.compress(MODULE)[:-9], "zstd must be whole"),
+        (zstd.compress(MODULE) + b"garbage", "zstd must be sound"),
+        (_wide(), "zstd must be sound, it is not"),
+        (zstd.compress(gzip.compress(MODULE)), "zstd must hold wasm or a tar, found gzip again"),
+        (gzip.compress(zstd.compress(MODULE)), "gzip must hold wasm or a tar, found zstd again"),
         (gzip.compress(gzip.compress(MODULE)), "found gzip again"),
         (gzip.compress(MODULE)[:-9], "gzip must be whole"),
         (gzip.compress(MODULE) + b"garbage", "gzip must be sound"),
@@ -141,18 +163,40 @@ def test_links_have_no_content():
     assert unpacked(header(kind=b"2", size=b"00000000777\0", name=b"a" * 20) + TAR) == MODULE
 
 
-def bomb(size: int) -> bytes:
+def gzip_bomb(size: int) -> bytes:
     """Gzip of so many zeros after a tar header that makes them a file."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
-    start = header(name=b"zeros" + bytes(6), size=b"\x80" + size.to_bytes(11, "big"))
-    begin = squeeze.compress(start) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    begin = squeeze.compress(_zeros(size)) + squeeze.flush(zlib.Z_FULL_FLUSH)
     zeros = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
     return begin + zeros * (size >> 20)  # a block of deflate that refers to nothing before it may be repeated
 
 
-def test_bomb():
-    """A bomb is refused at the cap, at the cost of a few MiB."""
-    data = bomb(limits.UNPACKED_BYTES + (2 << 20))
+def zstd_bomb(size: int) -> bytes:
+    """The same in frames of zstd."""
+    return zstd.compress(_zeros(size)) + zstd.compress(bytes(1 << 20)) * (size >> 20)
+
+
+def slack_bomb(size: int) -> bytes:
+    """Gzip that unpacks to so many bytes, but to no more than some hundred times its own size."""
+    piece = gzip.compress(bytes(1 << 20), 9) + gzip.compress(random.Random(1).randbytes(6000), 0)
+    return gzip.compress(_zeros(size + (size >> 6))) + piece * (size >> 20)
+
+
+def _zeros(size: int) -> bytes:
+    return header(name=b"zeros" + bytes(6), size=b"\x80" + size.to_bytes(11, "big"))
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "rule"),
+    [
+        (gzip_bomb, limits.UNPACK_RATIO_FROM_BYTES + (2 << 20), "times its own size"),
+        (zstd_bomb, limits.UNPACK_RATIO_FROM_BYTES + (2 << 20), "times its own size"),
+        (slack_bomb, limits.UNPACKED_BYTES + (2 << 20), "must unpack to at most"),
+    ],
+)
+def test_bomb(make, size, rule):
+    """A bomb is refused at the cap, by its ratio where it is a large one, at the cost of a few MiB."""
+    data = make(size)
     tracemalloc.start()
     try:
         error = refusal(data)
@@ -160,6 +204,7 @@ def test_bomb():
     finally:
         tracemalloc.stop()
     assert error.reason == "TooLarge"
+    assert rule in error.message
     assert peak < 16 * limits.MIB
 
 
