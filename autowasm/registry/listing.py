@@ -65,11 +65,11 @@ async def delete(exchange: Exchange, access: Access) -> None:
         async with exchange.open(call, access):
             pass
     except errors.Final as error:
-        if error.reason != "Refused" or access.reference.digest is not None:
+        if error.reason != "Refused":
             raise
-        remedy = (
-            "The registry may delete by digest alone: wasmc inspect says the digest; all its tags go with it."
-        )
+        remedy = "Allow deletion in the registry's configuration (distribution: storage.delete.enabled)."
+        if access.reference.digest is None:
+            remedy += " Some delete by digest alone: wasmc inspect says it, and all its tags go with it."
         raise errors.Final(error.message, side="registry", reason=error.reason, remedy=remedy) from error
 
 

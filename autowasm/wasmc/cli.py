@@ -24,27 +24,34 @@ class _Row:
     summary: str  # here, so that --help loads no command
 
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "push": _Row("autowasm.wasmc.push", "Check a module and store it in an OCI registry."),
     "pull": _Row("autowasm.wasmc.pull", "Fetch the module that a reference stands for."),
     "check": _Row("autowasm.wasmc.check", "Say whether Envoy would load a module, and why not."),
+    "inspect": _Row("autowasm.wasmc.inspect", "Say what an image is made of, and which module is in it."),
+    "tags": _Row("autowasm.wasmc.tags", "List the tags of a repository."),
+    "copy": _Row("autowasm.wasmc.copy", "Copy an image to another place, its digest kept."),
+    "rm": _Row("autowasm.wasmc.rm", "Take a tag off, or delete an image by its digest."),
+    "login": _Row("autowasm.wasmc.login", "Show a registry your password, and keep it."),
+    "logout": _Row("autowasm.wasmc.logout", "Forget a password."),
+    "completion": _Row("autowasm.wasmc.completion", "Print what a shell needs to complete commands."),
 }
 
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(_COMMANDS[cmd_name].module).command
+        command = importlib.import_module(COMMANDS[cmd_name].module).command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, row.summary) for name, row in _COMMANDS.items()])
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,8 +65,8 @@ def wasmc() -> None:
       wasmc pull registry.example.com/filters/hello:v1
       wasmc check hello.wasm
 
-    Credentials come from Docker's config.json. Exit codes: 0 done, 1 refused or failed on the other side,
-    2 bad input.
+    Credentials come from Docker's config.json and its credential helpers. Exit codes: 0 done, 1 refused or
+    failed on the other side, 2 bad input.
     """
 
 

@@ -15,7 +15,9 @@ import httpx2
 from autowasm import errors, limits
 from autowasm.net import retry, session
 from autowasm.oci.reference import Reference
-from autowasm.registry import client, credentials
+from autowasm.registry import client
+from autowasm.registry.credentials import Credentials
+from autowasm.wasmc import keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class Connection:
     plain_http: bool
     ca_file: str | None
 
-    def credentials(self, reference: Reference) -> credentials.Credentials | None:
-        """Those given, else those of Docker's config.json, else None.
+    def credentials(self, reference: Reference) -> Credentials | None:
+        """Those given, else those that the user keeps (Docker's config.json, a credential helper), else None.
 
         Raises:
             errors.Usage: half of them are given, or the file is broken.
@@ -36,8 +38,12 @@ class Connection:
         if (self.username is not None) != self.password_stdin:
             raise errors.Usage("credentials: must be --username and --password-stdin, only one is given")
         if self.username is not None:
-            return credentials.Credentials(self.username, _password())
-        return credentials.from_docker_config(f"{reference.registry}/{reference.repository}")
+            return Credentials(self.username, _password())
+        return keyring.find(reference.registry, reference.repository)
+
+    def of_user(self, reference: Reference) -> Credentials | None:
+        """Those that the user keeps, whatever is given. Raises errors.Usage where they are broken."""
+        return keyring.find(reference.registry, reference.repository)
 
     def http(self) -> httpx2.AsyncClient:
         """A client for HTTP."""
@@ -101,3 +107,19 @@ class ReferenceType(click.ParamType[Reference]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Reference:  # noqa: ARG002
         """Read it. Raises errors.Usage."""
         return value if isinstance(value, Reference) else Reference.parse(value)
+
+
+class RegistryType(click.ParamType[Reference]):
+    """A registry by its name alone, as a reference without a repository."""
+
+    name = "registry"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Reference:  # noqa: ARG002
+        """Read it. Raises errors.Usage."""
+        if isinstance(value, Reference):
+            return value
+        bare = str(value).removeprefix("https://").removeprefix("http://").rstrip("/")
+        found = Reference.parse(f"{bare}/any") if bare and "/" not in bare else None
+        if found is None or found.repository not in ("any", "library/any"):
+            raise errors.Usage(f"registry {value!r}: must be host[:port]")
+        return Reference(found.registry, "")

@@ -31,8 +31,13 @@ def check_target(file: Path) -> Path:
     return target
 
 
-def write(target: Path, data: bytes) -> None:
+def write(target: Path, data: bytes, mode: int | None = None) -> None:
     """Replace a file in one step: whoever looks, and whatever dies, sees the old or the new bytes.
+
+    Args:
+        target: the file.
+        data: its new bytes.
+        mode: its permissions, from its first byte on; None: as the umask has it.
 
     Raises:
         errors.Usage: the folder cannot be written, or is full.
@@ -40,7 +45,9 @@ def write(target: Path, data: bytes) -> None:
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         try:
-            with draft.open("xb") as stream:  # its mode follows the umask, which a temporary file's would not
+            # Its mode follows the umask, which a temporary file's would not.
+            opener = None if mode is None else lambda path, flags: os.open(path, flags, mode)
+            with open(draft, "xb", opener=opener) as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 
@@ -85,7 +85,19 @@ class Fetched:
         return f"Pulled {self.reference}", f"Sha256: {self.sha256.hex}", f"Location: {self.location}"
 
 
-def show(value: Pushed | Fetched, form: str) -> None:
+class Result(Protocol):
+    """What a command found out or did."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As programs read it; the shape is stable."""
+        ...
+
+    def lines(self) -> Iterable[str]:
+        """As people read it."""
+        ...
+
+
+def show(value: Result, form: str) -> None:
     """Print a result."""
     lines = value.lines() if form == "text" else (json.dumps(value.to_json(), indent=2),)
     for line in lines:

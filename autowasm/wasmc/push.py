@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from autowasm import errors
+from autowasm import errors, limits
 from autowasm.abi import check, findings
 from autowasm.digest import Digest
 from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
+from autowasm.registry import upload
 from autowasm.wasmc import connection as connections
-from autowasm.wasmc import files, output
+from autowasm.wasmc import files, output, progress
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to push where. ``shape`` is a key of ``artifact.FORMATS``."""
+    """What to push where.
+
+    ``shape`` is a key of ``artifact.FORMATS``, ``annotation`` has KEY=VALUE, ``mount_from`` repositories.
+    """
 
     reference: Reference
     file: Path
     shape: str
+    config: Path | None
+    annotation: tuple[str, ...]
+    mount_from: tuple[str, ...]
     force: bool
+
+    def extras(self) -> artifact.Extras:
+        """What goes with the module. Raises errors.Usage."""
+        config = None if self.config is None else files.read(self.config, limits.MIB)
+        return artifact.Extras(config, _annotations(self.annotation))
 
 
 @click.command()
@@ -37,7 +50,22 @@ class Wish:
     type=click.Choice(list(artifact.FORMATS)),
     default="image",
     show_default=True,
-    help="An image that every mesh loads, or the bare module as an artifact.",
+    help="An image that every mesh loads, the bare module as an artifact, or the CNCF's artifact.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A runtime-config.json to go with the module.",
+)
+@click.option(
+    "--annotation", multiple=True, metavar="KEY=VALUE", help="An annotation of the manifest; again for more."
+)
+@click.option(
+    "--mount-from",
+    multiple=True,
+    metavar="REPOSITORY",
+    help="A repository of the same registry that may have the module already; nothing is sent then.",
 )
 @click.option("--force", is_flag=True, help="Push also what Envoy would not load.")
 @connections.options
@@ -48,30 +76,48 @@ def command(connection: connections.Connection, form: str, **wish: Any) -> None:
     \b
     Examples:
       wasmc push registry.example.com/filters/hello:v1 -f hello.wasm
-      wasmc push localhost:5000/hello:v1 -f hello.wasm --format binary
+      wasmc push localhost:5000/hello:v1 -f hello.wasm --format binary --config runtime-config.json
+      wasmc push registry.example.com/filters/hello:v1 -f hello.wasm --annotation org.opencontainers.image.revision=4f2c
     """
-    output.show(push(connection, Wish(**wish)), form)
+    with progress.bars(form) as told:
+        pushed = push(connection, Wish(**wish), told)
+    output.show(pushed, form)
 
 
-def push(connection: connections.Connection, wish: Wish) -> output.Pushed:
+def push(connection: connections.Connection, wish: Wish, told: progress.Told) -> output.Pushed:
     """Check and push.
 
     Raises:
-        errors.Usage: the file, the reference or the credentials cannot be used.
+        errors.Usage: a file, the reference or the credentials cannot be used.
         errors.Final: side "module": the check found an error; side "registry": it refused.
         errors.Retry: side "registry": it could not be reached.
     """
-    module = files.read(wish.file)
+    module, extras = files.read(wish.file), wish.extras()
     _refuse(check.check(module, None), wish)
-    digest = asyncio.run(_send(connection, wish, module))
+    made = artifact.FORMATS[wish.shape](module, extras)
+    digest = asyncio.run(_send(connection, wish, made, told))
     return output.Pushed(wish.reference, digest, Digest.of(module), len(module))
 
 
-async def _send(connection: connections.Connection, wish: Wish, module: bytes) -> Digest:
+async def _send(
+    connection: connections.Connection, wish: Wish, made: artifact.Artifact, told: progress.Told
+) -> Digest:
     credentials = connection.credentials(wish.reference)
+    manner = upload.Manner(wish.mount_from, told)
     async with connection.registry() as registry:
-        made = artifact.FORMATS[wish.shape](module, artifact.PLAIN)
-        return await registry.store(wish.reference, made, credentials)
+        return await registry.store(wish.reference, made, credentials, manner)
+
+
+def _annotations(pairs: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise errors.Usage(f"--annotation {pair!r}: must be written as KEY=VALUE")
+        if key in found:
+            raise errors.Usage(f"--annotation {pair!r}: must be given once, {key} is there already")
+        found[key] = value
+    return found
 
 
 def _refuse(report: findings.Report, wish: Wish) -> None:

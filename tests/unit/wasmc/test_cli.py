@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from autowasm import errors
-from autowasm.wasmc import files
+from autowasm.wasmc import cli, files
+from harness.samples import Samples
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,11 +23,18 @@ def wasmc(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(folder), "COLUMNS": "100"}
     command = [sys.executable, "-m", "autowasm.wasmc", *args]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
-@pytest.mark.parametrize("args", [["--help"], ["push", "-h"], ["pull", "--help"], ["check", "--help"]])
+@pytest.mark.parametrize("args", [["--help"], ["push", "-h"], *([name, "--help"] for name in cli.COMMANDS)])
 def test_help(tmp_path, args):
     """Every command has help with examples."""
     helped = wasmc(tmp_path, *args)
@@ -46,7 +54,7 @@ def test_help_loads_no_command():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert ran.stdout.splitlines()[-1] == "[]"
-    assert "  push   Check a module" in ran.stdout
+    assert "  push        Check a module" in ran.stdout
 
 
 @pytest.mark.parametrize(
@@ -61,19 +69,37 @@ def test_help_loads_no_command():
         (["pull", "r.io/a", "-o", "."], "output '.': must be a file, is a folder"),
         (["pull", "r.io/a", "--username", "x"], "credentials: must be --username and --password-stdin"),
         (["pull", "r.io/a", "--ca-file", "none.pem"], "CA file 'none.pem': must hold PEM certificates"),
+        (["push", "r.io/a", "-f", "m", "--config", "none.json"], "file 'none.json': must be readable"),
+        (["push", "r.io/a", "-f", "m", "--config", "m"], "config: must be JSON"),
+        (
+            ["push", "r.io/a", "-f", "m", "--annotation", "a"],
+            "--annotation 'a': must be written as KEY=VALUE",
+        ),
+        (
+            ["push", "r.io/a", "-f", "m", *2 * ["--annotation", "a=b"]],
+            "must be given once, a is there already",
+        ),
+        (["push", "r.io/a", "-f", "m", "--format", "cncf", "--config", "c"], "config: must not be given for"),
+        (["login", "r.io/a"], "registry 'r.io/a': must be host[:port]"),
+        (["login", "r"], "registry 'r': must be host[:port]"),
+        (["login", "r.io"], "credentials: must be given for a login"),
+        (["login", "r.io", "--username", "x"], "credentials: must be --username and --password-stdin"),
+        (["completion", "csh"], "'csh' is not one of 'bash', 'zsh', 'fish'."),
         (["check", "none.wasm"], "file 'none.wasm': must be readable"),
         (["check", "x", "--output", "xml"], "'xml' is not one of 'text', 'json', 'sarif'."),
     ],
 )
 def test_bad_input(tmp_path, args, error):
     """Bad input is one error line on stderr, exit code 2, and nothing written."""
+    (tmp_path / "m").write_bytes(Samples(ROOT / "wasm_samples").module("good/hello-v1"))
+    (tmp_path / "c").write_text("{}")
     ran = wasmc(tmp_path, *args)
     assert (ran.returncode, ran.stdout) == (2, "")
     first, *rest = ran.stderr.splitlines()
     assert first.startswith("error: ")
     assert error in first
     assert all(line.startswith("hint: ") for line in rest)
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["c", "m"]
 
 
 def test_password_that_is_no_text(tmp_path):
@@ -107,6 +133,32 @@ def test_broken_docker_config(tmp_path):
     ran = wasmc(tmp_path, "pull", "r.io/a")
     assert ran.returncode == 2
     assert str(tmp_path / "config.json") in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"), [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete --")]
+)
+def test_completion(tmp_path, shell, said):
+    """The script for a shell asks this program for completions."""
+    script = wasmc(tmp_path, "completion", shell)
+    assert (script.returncode, script.stderr) == (0, "")
+    assert said in script.stdout
+    assert f"_WASMC_COMPLETE={shell}_complete" in script.stdout
+
+
+def test_completes(tmp_path):
+    """What the script asks is answered with the commands that begin so."""
+    asked = {**os.environ, "PYTHONPATH": str(ROOT), "COMP_WORDS": "wasmc pu", "COMP_CWORD": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "autowasm.wasmc"],
+        cwd=tmp_path,
+        env={**asked, "_WASMC_COMPLETE": "bash_complete"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stdout.splitlines() == ["plain,push", "plain,pull"]
 
 
 def test_no_arguments(tmp_path):
