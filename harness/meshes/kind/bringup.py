@@ -15,7 +15,7 @@ from harness import events
 from harness.images.value import Images
 from harness.meshes.cluster import Cluster, Settings
 from harness.meshes.cluster.settings import Private
-from harness.meshes.kind import registries, releases, tools
+from harness.meshes.kind import injection, registries, releases, tools
 from harness.meshes.kind.killing import Killing
 from harness.meshes.kind.nodes import Nodes
 from harness.meshes.kind.options import PRIVATE_REGISTRY, REGISTRY, SYSTEM
@@ -80,6 +80,8 @@ class BringUp:
         system = start(self._system, nodes, served, own)
         self._install(nodes, releases.istiod(images), "istiod")
         own.result()
+        with self._phases.phase("injection", f"of sidecars, in {nodes.name}"):
+            injection.wait(nodes)
         mesh = self._mesh(nodes, emit)
         try:
             mesh.__enter__()
