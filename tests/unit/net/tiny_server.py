@@ -22,12 +22,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer. ``cut``: send so many bytes of the body, then drop the connection (-1: at once)."""
+    """What to answer. ``cut``: send so many bytes of the body, then drop the connection (-1: at once).
+
+    ``stream``: what to send in place of all that, header included, piece by piece while the client takes it.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
+    stream: Callable[[], Iterator[bytes]] | None = None
 
 
 Handler = Callable[[Seen], Answer]
@@ -90,6 +94,9 @@ class _Request(BaseHTTPRequestHandler):
         if answer.cut == -1:
             self.close_connection = True
             return
+        if answer.stream is not None:
+            self._stream(answer.stream())
+            return
         self.send_response_only(answer.status)
         for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
             self.send_header(name, value)
@@ -97,6 +104,12 @@ class _Request(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body[: answer.cut])
         self.close_connection = answer.cut is not None
+
+    def _stream(self, pieces: Iterator[bytes]) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                self.wfile.write(piece)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class's names
 
