@@ -37,6 +37,7 @@ RULES: Final = {
     "start-section-call": "A start section must not call the host.",
     "start-trap": "Start code must return.",
     "stream-crash": "Answering, closing or continuing a stream at the wrong time ends the whole proxy.",
+    "stream-twice": "A request that was not paused must not be let go on: it is sent twice.",
     "table": "An imported table must be one that the host makes, and no table may be too large.",
     "two-allocators": "Of two allocators the host takes malloc.",
     "unknown-export": "An export named like a callback should be one.",

@@ -118,13 +118,19 @@ def _dry_run(
             Finding("invalid", "error", message, "code", corrupted.LOAD, remedies.of("invalid", subject.sdk))
         ]
     outcome = program.run(configuration, budget, subject.envoy)
+    found = [
+        Finding(
+            remark.rule, "warning", remark.message, remark.where, "", remedies.of(remark.rule, subject.sdk)
+        )
+        for remark in outcome.remarks
+    ]
     if outcome.fault is None:
-        return []
+        return found
     if configuration.vm and _is_vm_start(outcome.fault):
         without = program.run(replace(configuration, vm=b""), budget, subject.envoy).fault
         if without is None or not _is_vm_start(without):
             outcome = replace(outcome, fault=_wants_none(outcome.fault))
-    return [_finding(outcome, subject.sdk)]
+    return [*found, _finding(outcome, subject.sdk)]
 
 
 def _not_run(subject: Subject) -> str:

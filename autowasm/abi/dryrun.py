@@ -125,7 +125,8 @@ class Program:
             fault = run.steps()
         finally:
             _RUN.reset(token)
-        return Outcome(fault, tuple(run.world.logs), tuple(run.world.guesses))
+        world = run.world
+        return Outcome(fault, tuple(world.logs), tuple(world.guesses), tuple(world.remarks))
 
 
 def _recalled(module: bytes, compiled: Compiled) -> wasmtime.Module:

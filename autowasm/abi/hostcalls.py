@@ -81,7 +81,6 @@ def nothing(world: World, ignored: int) -> None:
 
 _ODD: Final[dict[str, HostCall]] = {
     "clear_route_cache": fine,
-    "continue_request": fine,
     "set_tick_period_milliseconds": fine,
     "grpc_cancel": callouts.grpc_end,
     "grpc_close": callouts.grpc_end,

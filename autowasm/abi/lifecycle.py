@@ -7,15 +7,24 @@ not waited for: what it waits for never comes here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from autowasm.abi import stream
+from autowasm.abi.outcome import Remark
 from autowasm.abi.stream import CONTEXT, ROOT, Pairs
 from autowasm.abi.tables import Action, BufferType, MapType
 from autowasm.abi.world import World
 
 Call = Callable[..., Any]
 """Calls an export by name with numbers; None where the module has none or may not be called so."""
+
+
+_TWICE: Final = Remark(
+    "stream-twice",
+    "proxy_continue_stream: a request must be paused before it goes on, found one that was not: it is sent twice",
+    "env.proxy_continue_stream",
+)
+"""The chain behind the filter runs for the call, and once more for the answer of the callback (measured)."""
 
 
 def request(call: Call, world: World) -> None:
@@ -45,6 +54,8 @@ def _headers(call: Call, world: World, which: str, pairs: Pairs) -> bool:
     ended = [] if world.abi == "0.1.0" else [int(which == "request")]
     action = call(f"proxy_on_{which}_headers", CONTEXT, len(pairs), *ended)
     if action in (None, Action.CONTINUE):
+        if which == "request" and world.stream.went_on and world.stream.local is None:
+            world.remark(_TWICE)
         del world.stream.maps[kind]
         return True
     return world.stream.local is not None

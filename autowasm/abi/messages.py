@@ -200,7 +200,14 @@ def continue_stream(world: World, kind: int) -> int:
     if kind == StreamType.HTTP_RESPONSE and early:
         message = "proxy_continue_stream: a response must have begun before it goes on, found the request"
         world.end = End("stream-crash", message, "SIGSEGV")
+    if kind == StreamType.HTTP_REQUEST and early and world.stream is not None:
+        world.stream.went_on = True
     return Status.OK
+
+
+def continue_request(world: World) -> int:
+    """The same for a request in ABI 0.1.0."""
+    return continue_stream(world, StreamType.HTTP_REQUEST)
 
 
 def continue_response(world: World) -> int:
@@ -231,7 +238,7 @@ def close_stream(world: World, kind: int) -> int:
 
 
 TABLE: Final[tuple[Callable[..., int], ...]] = (
-    add_header_map_value, close_stream, continue_response, continue_stream, get_buffer_bytes, get_buffer_status,
-    get_header_map_pairs, get_header_map_size, get_header_map_value, remove_header_map_value,
+    add_header_map_value, close_stream, continue_request, continue_response, continue_stream, get_buffer_bytes,
+    get_buffer_status, get_header_map_pairs, get_header_map_size, get_header_map_value, remove_header_map_value,
     replace_header_map_value, send_local_response, set_buffer_bytes, set_header_map_pairs,
 )  # fmt: skip

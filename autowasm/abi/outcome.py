@@ -92,9 +92,19 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What a run goes on after, and a user should know: the rule's slug, the facts, where."""
+
+    rule: str
+    message: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended. ``guesses`` are questions of the module that only a proxy can answer."""
 
     fault: Fault | None
     logs: tuple[str, ...] = ()
     guesses: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()

@@ -36,6 +36,10 @@ _BY_SDK: Final[dict[tuple[str, str | None], str]] = {
     ("stream-crash", None): (
         "Answer and close streams in the callbacks of the request and the response, and continue only what was paused."
     ),
+    (
+        "stream-twice",
+        None,
+    ): "Let a request go on only after its callback has answered PAUSE, and never from within it.",
     ("size", None): (
         "Strip debug information, or raise every sidecar's runtime key http.async_response_buffer_limit."
     ),

@@ -50,6 +50,7 @@ class Stream:
 
     ``phase`` is which callbacks are made: that of its context, those of the request, of the response, or those at
     the end.
+    ``went_on`` is whether the module let the request go on.
     ``logged`` are the maps that an access log reads, and cannot change.
     """
 
@@ -58,6 +59,7 @@ class Stream:
     bodies: dict[BufferType, bytearray] = field(default_factory=dict)
     local: tuple[Pairs, bytes] | None = None
     closed: bool = False
+    went_on: bool = False
     phase: Literal["creating", "request", "response", "ending"] = "creating"
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from autowasm.abi.outcome import NEWEST, Configuration, End
+from autowasm.abi.outcome import NEWEST, Configuration, End, Remark
 from autowasm.abi.stream import Stream
 
 _LOG_LINES: Final = 20
@@ -64,6 +64,7 @@ class World:
     properties: dict[str, bytes] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
     guesses: list[str] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     shared: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
     metrics: dict[bytes, int] = field(default_factory=dict)
     values: dict[int, int] = field(default_factory=dict)
@@ -84,6 +85,11 @@ class World:
         """Remember that an answer was given which only a proxy knows."""
         if what not in self.guesses and len(self.guesses) < _LOG_LINES:
             self.guesses.append(what[:_LOG_CHARS])
+
+    def remark(self, what: Remark) -> None:
+        """Remember what a user should know, once."""
+        if what not in self.remarks:
+            self.remarks.append(what)
 
     def spend(self, steps: int) -> None:
         """Count steps of a host function, beyond its call."""

@@ -14,6 +14,7 @@ SEND = '(import "env" "proxy_send_local_response" (func $send (param i32 i32 i32
 GRPC = (
     '(import "env" "proxy_grpc_stream" (func $grpc (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))'
 )
+CONTINUE = '(import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))'
 LOG = '(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))'
 REQUEST = '(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {} (i32.const 0))'
 RESPONSE = '(func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) {} (i32.const 0))'
@@ -152,3 +153,22 @@ def test_environment() -> None:
       (drop (call $log (i32.const 2) (i32.load (i32.const 12)) (i32.sub (i32.load (i32.const 4)) (i32.const 5)))))"""
     found = _run(LOG + wasi, body, outcome.Configuration(environment=(("A", "bc"), ("NAME", "x"))))
     assert found.logs == ("info: NAME=x\0",)
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(0, [("stream-twice", "warning")]), (1, [])])
+def test_a_request_that_goes_on_unpaused(answer: int, expected: list[tuple[str, str]]) -> None:
+    """A request that is let go on within its callback, and was not paused, is sent twice; paused it is not."""
+    body = (
+        '(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)'
+        f" (drop (call $continue (i32.const 0))) (i32.const {answer}))"
+    )
+    assert _findings(CONTINUE, body) == expected
+
+
+def test_a_stream_that_is_closed_too_early() -> None:
+    """When a stream's context is made, closing it ends the whole proxy; when its request comes, it does not."""
+    close = '(import "env" "proxy_close_stream" (func $close (param i32) (result i32)))'
+    shut = "(drop (call $close (i32.const 0)))"
+    create = f'(func (export "proxy_on_context_create") (param i32 i32) (if (local.get 1) (then {shut})))'
+    assert _findings(close, create) == [("stream-crash", "error")]
+    assert _findings(close, REQUEST.format(shut)) == []
