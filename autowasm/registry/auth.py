@@ -1,15 +1,17 @@
-"""Answers the challenges of registries: basic, and bearer tokens with scopes (distribution spec, token.md).
+"""Answers the challenges of registries: basic, and bearer tokens with scopes (distribution spec, token.md, oauth.md).
 
 Who may use an answer is part of its key: a token that one tenant's credentials bought never serves another's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import httpx2
 
@@ -21,6 +23,10 @@ from autowasm.registry import body
 from autowasm.registry.credentials import Credentials
 
 _KEPT: Final = 256  # answers kept at most, the oldest goes first: one a repository and caller
+_LIFE_SECONDS: Final = 60.0  # of a token whose server does not say (token.md, "Token Response Fields")
+_MARGIN: Final = (
+    0.1  # of its life, in which a token is not used any more: a large upload shall not see its end
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +56,25 @@ class Access:
         return self.scheme, self.reference.registry, self.scope, self.credentials
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Value of an Authorization field, and for how many seconds it may be used."""
+
+    value: str = field(repr=False)
+    seconds: float = math.inf
+
+
 class Authorizer:
-    """Values of Authorization fields, kept as long as they are accepted."""
+    """Values of Authorization fields, kept as long as they live and are accepted."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
-        self._known: dict[tuple[str, str, str, Credentials | None], str] = {}
+        self._known: dict[tuple[str, str, str, Credentials | None], tuple[str, float]] = {}
 
     def known(self, access: Access) -> str | None:
-        """What was accepted before, None where nothing was or is."""
-        return self._known.get(access.key)
+        """What was accepted before, None where nothing was or is, or not for much longer."""
+        value, until = self._known.get(access.key, (None, 0.0))
+        return value if _now() < until else None
 
     async def answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> str | None:
         """The answer to a challenge; None where there is none (no credentials, a scheme of its own).
@@ -68,31 +83,28 @@ class Authorizer:
             errors.Error: the token server could not be reached, or refused.
         """
         self._known.pop(access.key, None)
-        value = await self._answer(access, challenges)
-        if value is not None:
-            if len(self._known) >= _KEPT:
-                self._known.pop(next(iter(self._known)))
-            self._known[access.key] = value
-        return value
+        asked = _now()
+        found = await self._answer(access, challenges)
+        if found is None:
+            return None
+        if len(self._known) >= _KEPT:
+            self._known.pop(next(iter(self._known)))
+        self._known[access.key] = found.value, asked + found.seconds * (1 - _MARGIN)
+        return found.value
 
-    async def _answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> str | None:
+    async def _answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> _Answer | None:
         by_scheme = {item.scheme: item for item in reversed(challenges)}
         if "bearer" in by_scheme and "realm" in by_scheme["bearer"].parameters:
-            return f"Bearer {await self._token(access, by_scheme['bearer'])}"
-        if "basic" in by_scheme and access.credentials is not None:
-            return _basic(access.credentials)
+            return await self._token(access, by_scheme["bearer"])
+        if "basic" in by_scheme and access.credentials is not None and not access.credentials.is_token:
+            return _Answer(_basic(access.credentials))
         return None
 
-    async def _token(self, access: Access, asked: challenge.Challenge) -> str:
-        realm = asked.parameters["realm"]
-        ask = failures.Ask("registry", "GET", realm)
+    async def _token(self, access: Access, asked: challenge.Challenge) -> _Answer:
+        method = "POST" if access.credentials is not None and access.credentials.is_token else "GET"
+        ask = failures.Ask("registry", method, asked.parameters["realm"])
         try:
-            request = self._http.build_request(
-                "GET", _token_url(asked, access), extensions={dial.HOME: access.api.host}
-            )
-            headers = _credential(request.url, access)
-            request.headers.update(headers)
-            response = await self._http.send(request, stream=True)
+            response = await self._http.send(self._request(access, asked, method), stream=True)
             try:
                 data = await body.read(response, limits.TOKEN_BYTES, ask)
             finally:
@@ -103,28 +115,52 @@ class Authorizer:
             raise failures.of_status(ask, response, *told(access, response.status_code, data))
         return _read_token(data, ask)
 
+    def _request(self, access: Access, asked: challenge.Challenge, method: str) -> httpx2.Request:
+        """GET with the password (token.md), POST with an identity token (oauth.md)."""
+        home = {dial.HOME: access.api.host}
+        realm = httpx2.URL(asked.parameters["realm"])
+        wanted: dict[str, str | list[str]] = {
+            "service": asked.parameters.get("service", ""),
+            "scope": _scopes(access, asked),
+        }
+        if access.credentials is not None:
+            _check_tls(realm, access)
+        if method == "POST":
+            form = _form(wanted, access.credentials)
+            return self._http.build_request("POST", realm, data=form, extensions=home)
+        query = {name: value for name, value in wanted.items() if value}
+        headers = {"Authorization": _basic(access.credentials)} if access.credentials else {}
+        return self._http.build_request(
+            "GET", realm.copy_merge_params(query), headers=headers, extensions=home
+        )
+
 
 def told(access: Access, status: int, data: bytes) -> tuple[str, str]:
     """What to say of a refusal beside its status: (who was refused and what the body says, the remedy)."""
     said = errcode.excerpt(data)
     if status not in (401, 403):
         return said, ""
-    user = access.credentials.username if access.credentials else None
-    who = f"as user {user!a}" if user is not None else "without credentials"
+    who = "without credentials"
+    if access.credentials is not None:
+        token = access.credentials.is_token
+        who = "with an identity token" if token else f"as user {access.credentials.username!a}"
     verb = "push to" if access.push else "pull from" if access.reference.repository else "log in to"
     place = f"{access.reference.registry}/{access.reference.repository}".rstrip("/")
     return "; ".join(filter(None, (who, said))), f"Give credentials that may {verb} {place}."
 
 
-def _token_url(asked: challenge.Challenge, access: Access) -> httpx2.URL:
-    scopes = list(filter(None, dict.fromkeys((access.scope, asked.parameters.get("scope", "")))))
-    wanted = {"scope": scopes, "service": asked.parameters.get("service", [])}
-    return httpx2.URL(asked.parameters["realm"]).copy_merge_params(wanted)
+def _scopes(access: Access, asked: challenge.Challenge) -> list[str]:
+    return list(filter(None, dict.fromkeys((access.scope, asked.parameters.get("scope", "")))))
 
 
-def _credential(realm: httpx2.URL, access: Access) -> dict[str, str]:
-    if access.credentials is None:
-        return {}
+def _form(wanted: Mapping[str, str | list[str]], credentials: Credentials | None) -> dict[str, str]:
+    secret = credentials.password if credentials else ""
+    fixed = {"grant_type": "refresh_token", "client_id": "autowasm", "refresh_token": secret}
+    said = {name: value if isinstance(value, str) else " ".join(value) for name, value in wanted.items()}
+    return fixed | {name: value for name, value in said.items() if value}
+
+
+def _check_tls(realm: httpx2.URL, access: Access) -> None:
     if access.scheme == "https" and realm.scheme != "https":
         place = str(realm.copy_with(query=None))
         raise errors.Final(
@@ -132,7 +168,6 @@ def _credential(realm: httpx2.URL, access: Access) -> dict[str, str]:
             side="registry",
             reason="Unauthorized",
         )
-    return {"Authorization": _basic(access.credentials)}
 
 
 def _basic(credentials: Credentials) -> str:
@@ -140,7 +175,7 @@ def _basic(credentials: Credentials) -> str:
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
-def _read_token(data: bytes, ask: failures.Ask) -> str:
+def _read_token(data: bytes, ask: failures.Ask) -> _Answer:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -151,4 +186,13 @@ def _read_token(data: bytes, ask: failures.Ask) -> str:
         raise errors.Final(
             f"token server: must answer with a token: {ask} did not", side="registry", reason="Unauthorized"
         )
-    return token
+    return _Answer(f"Bearer {token}", _life(members.get("expires_in")))
+
+
+def _life(seconds: Any) -> float:
+    whole = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+    return float(seconds) if whole and seconds < 10**9 else _LIFE_SECONDS
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,6 +1,7 @@
 """User names and passwords out of Docker's config.json, be it a pull secret's or the user's own.
 
-    {"auths": {"host[:port][/path]": {"auth": base64("user:password")} or {"username", "password"}}}
+    {"auths": {"host[:port][/path]": {"auth": base64("user:password")} or {"username", "password"},
+                                     perhaps with {"identitytoken"}, which then counts}}
 
 Keys may carry a scheme, ``/v1/`` or ``/v2/`` as old clients wrote them, ``*`` for one label of the host, and
 the first folders of a repository, of which the longest match counts (as the kubelet has it).
@@ -25,12 +26,21 @@ _VERSION: Final = re.compile(r"/v[12]/?$")
 _ALIASES: Final = {"index.docker.io": "docker.io", "registry-1.docker.io": "docker.io"}
 
 
+IDENTITY: Final = "<token>"
+"""User name that says the password is an identity token, as Docker's credential helpers have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A user name and its password; the password is not shown."""
 
     username: str
     password: str = field(repr=False)
+
+    @property
+    def is_token(self) -> bool:
+        """Whether the password is an identity token, which token servers change for others (OAuth 2)."""
+        return self.username == IDENTITY
 
 
 def from_dockerconfigjson(data: bytes, registry: str) -> Credentials | None:
@@ -118,6 +128,8 @@ def _matches(key: str, registry: str) -> bool:
 def _credentials(key: str, entry: Any) -> Credentials | None:
     if not isinstance(entry, dict):
         raise _bad(f"the entry of {key!r} must be an object, found no object")
+    if entry.get("identitytoken"):
+        return _identity(key, entry["identitytoken"])
     if entry.get("auth"):
         return _decoded(key, entry["auth"])
     username, password = entry.get("username"), entry.get("password")
@@ -126,6 +138,12 @@ def _credentials(key: str, entry: Any) -> Credentials | None:
     if not isinstance(username, str) or not isinstance(password, str):
         raise _bad(f"the entry of {key!r} must have username and password as strings")
     return Credentials(username, password)
+
+
+def _identity(key: str, token: Any) -> Credentials:
+    if not isinstance(token, str):
+        raise _bad(f"identitytoken of {key!r} must be a string")
+    return Credentials(IDENTITY, token)
 
 
 def _decoded(key: str, auth: Any) -> Credentials:

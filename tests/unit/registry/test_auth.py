@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import random
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,7 +17,7 @@ from autowasm.net import session
 from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
 from autowasm.registry import auth, download, upload
-from autowasm.registry.credentials import Credentials
+from autowasm.registry.credentials import IDENTITY, Credentials
 from autowasm.registry.exchange import Exchange
 from tests.unit.net import tiny_server, tls
 from tests.unit.net.tiny_server import Answer
@@ -86,6 +87,101 @@ def test_token_expires(guarded):
 
     assert stored.run(use).module == stored.MODULE
     assert len(guarded.tokens.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("life", "asked"), [(1e-9, 2), (3600, 1), (None, 1), (0, 1), ("soon", 1), (1e300, 1)]
+)
+def test_life_of_a_token(guarded, life, asked):
+    """A token is not used beyond the life that its server gave it; one of no known life has the standard's minute."""
+    grant = json.dumps({"token": "1-abc", "expires_in": life}).encode()
+    guarded.tokens.routes["GET", "/token"] = Answer(200, grant)
+    ref = stored.reference(guarded.registry)
+    assert stored.run(lambda registry: registry.pull(ref, BOB)).module == stored.MODULE
+    assert len(guarded.tokens.seen) == asked
+    refused = [seen for seen in guarded.registry.seen if "authorization" not in seen.headers]
+    assert len(refused) == asked
+
+
+TOKEN = Credentials(IDENTITY, "long-lived")
+
+
+def test_identity_token(guarded):
+    """An identity token is changed for an access token by a form (OAuth 2), and goes nowhere else."""
+    guarded.tokens.routes["POST", "/token"] = Answer(200, b'{"access_token": "1-abc", "expires_in": 60}')
+    ref = stored.reference(guarded.registry)
+    assert stored.run(lambda registry: registry.pull(ref, TOKEN)).module == stored.MODULE
+    (asked,) = guarded.tokens.seen
+    assert (asked.method, "authorization" in asked.headers) == ("POST", False)
+    assert parse_qs(asked.body.decode()) == {
+        "grant_type": ["refresh_token"],
+        "client_id": ["autowasm"],
+        "refresh_token": ["long-lived"],
+        "service": ["reg"],
+        "scope": ["repository:team/app:pull"],
+    }
+    sent = str([(seen.path, seen.headers, seen.body) for seen in guarded.registry.seen])
+    assert "long-lived" not in sent
+
+
+def test_identity_token_refused(guarded):
+    """A refusal of an identity token says that it was one."""
+    guarded.tokens.routes["POST", "/token"] = Answer(401)
+    ref = stored.reference(guarded.registry)
+    with pytest.raises(errors.Final) as caught:
+        stored.run(lambda registry: registry.pull(ref, TOKEN))
+    assert "with an identity token" in caught.value.message
+
+
+def test_identity_token_is_no_password(guarded):
+    """A registry that asks for a password does not get an identity token."""
+    guarded.registry.routes["GET", f"{stored.BASE}/manifests/v1"] = Answer(
+        401, headers={"WWW-Authenticate": 'Basic realm="x"'}
+    )
+    ref = stored.reference(guarded.registry)
+    with pytest.raises(errors.Final) as caught:
+        stored.run(lambda registry: registry.pull(ref, TOKEN))
+    assert caught.value.reason == "Unauthorized"
+    assert [seen.headers.get("authorization") for seen in guarded.registry.seen] == [None]
+
+
+@pytest.mark.parametrize("after", [1, 0])
+def test_busy_token_server(guarded, after):
+    """A token server that is busy or fails is waited for, as long as it says."""
+    sound = guarded.tokens.routes["GET", "/token"]
+    busy = iter([Answer(429, headers={"Retry-After": str(after)}), Answer(503)])
+
+    def token(seen):
+        return next(busy, None) or sound(seen)
+
+    guarded.tokens.routes["GET", "/token"] = token
+    ref = stored.reference(guarded.registry)
+    assert stored.run(lambda registry: registry.pull(ref, BOB)).module == stored.MODULE
+    assert len(guarded.tokens.seen) == 3
+
+
+def test_token_ends_in_the_middle(guarded):
+    """A token that ends between two parts of a layer is replaced, and the layer goes on."""
+    noise = b"\0asm\1\0\0\0" + random.Random(2).randbytes(3 << 20)
+    made = artifact.binary(noise)
+    stored.store(guarded.registry, made, "big")
+    layer = next(blob for blob in made.blobs if blob.data == noise)
+    path = f"{stored.BASE}/blobs/{layer.digest}"
+
+    def part(seen):
+        at = int(seen.headers.get("range", "bytes=0-")[6:-1])
+        guarded.generation += 1  # no token that was given out so far is accepted any more
+        where = {"Content-Range": f"bytes {at}-{len(noise) - 1}/{len(noise)}"}
+        return Answer(206 if at else 200, noise[at:], where, cut=(1 << 20) + 5)
+
+    def guard(seen):
+        checked = guarded._guard(None)(seen)
+        return checked if checked is not None else part(seen)
+
+    guarded.registry.routes["GET", path] = guard
+    ref = stored.reference(guarded.registry, ":big")
+    assert stored.run(lambda registry: registry.pull(ref, BOB)).module == noise
+    assert len(guarded.tokens.seen) == 4  # one a part
 
 
 def test_tokens_are_not_shared(guarded):

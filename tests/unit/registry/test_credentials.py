@@ -59,6 +59,24 @@ def test_matching(keys, registry, taken):
         assert _user(keys, registry) == taken
 
 
+@pytest.mark.parametrize("rest", [{}, _auth("00000000-0000-0000-0000-000000000000", ""), _auth("bob")])
+def test_identity_token(rest):
+    """An identity token counts before whatever stands beside it, and is not shown."""
+    data = json.dumps({"auths": {"r.io": {"identitytoken": "long-lived", **rest}}}).encode()
+    found = credentials.from_dockerconfigjson(data, "r.io")
+    assert found == Credentials(credentials.IDENTITY, "long-lived")
+    assert found is not None
+    assert found.is_token
+    assert "long-lived" not in repr(found)
+
+
+def test_identity_token_that_is_none():
+    """An identity token that is no text is a broken entry."""
+    with pytest.raises(errors.Final) as caught:
+        credentials.from_dockerconfigjson(b'{"auths": {"r.io": {"identitytoken": ["x"]}}}', "r.io")
+    assert caught.value.reason == "BadSecret"
+
+
 def test_port_counts():
     """A port is part of the registry's name."""
     data = json.dumps({"auths": {"localhost:5000": _auth("bob")}}).encode()
