@@ -21,6 +21,8 @@ Object = Mapping[str, Any]
 RESTARTED: Final = "kubectl.kubernetes.io/restartedAt"
 SIDECAR: Final = "istio-proxy"
 _POLL_SECONDS: Final = 0.05
+_UNREACHED: Final = "failed calling webhook"
+"""An API server's words; it is tried again, and the address of an injector that has just come takes its time."""
 _HOPELESS: Final = frozenset(
     {
         "CrashLoopBackOff",
@@ -52,10 +54,12 @@ class Deployments:
             target = _ref(namespace, name)
             while not complete(found := self._get(target)):
                 pods = self._pods(found)
-                if words := next(filter(None, map(hopeless, pods)), "") or _refused(found):
+                refusal = _refused(found)
+                final = "" if _UNREACHED in refusal else refusal
+                if words := next(filter(None, map(hopeless, pods)), "") or final:
                     raise Broken(f"{target}: must become ready, {words}")
                 if time.monotonic() > deadline:
-                    seen = "; ".join(map(_words, pods)) or "it has no pods"
+                    seen = "; ".join(map(_words, pods)) or refusal or "it has no pods"
                     raise Broken(f"{target}: must be ready within {timeout:g} s, is not: {seen}")
                 time.sleep(_POLL_SECONDS)
 
@@ -125,7 +129,7 @@ def hopeless(pod: Object) -> str:
 
 
 def _refused(deployment: Object) -> str:
-    """Why its pods are not even made: a quota, or an admission webhook that says no or is not there."""
+    """Why its pods are not even made: a quota, or an admission webhook that says no or cannot be reached."""
     for one in (deployment.get("status") or {}).get("conditions", ()):
         if one["type"] == "ReplicaFailure" and one["status"] == "True":
             return str(one.get("message") or one.get("reason"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from harness import events
 from harness.mesh import Broken, HelmWish, LoadWish, ObjectRef, Refused, RequestWish, RestartWish
 from harness.meshes.cluster import Cluster, Settings
+from harness.meshes.cluster.rollout import Deployments
 from harness.meshes.cluster.settings import Private
 from harness.observation import LoadResult, Response
+from harness.services import login
+from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
 from tests.unit.meshes.cluster.world import World
 
@@ -82,6 +86,25 @@ def test_a_container_that_will_not_start_is_told_at_once(mesh: Cluster, world: W
     world.waiting = "ErrImageNeverPull"
     with pytest.raises(Broken, match=r"container details of pod details-\d waits: ErrImageNeverPull: why"):
         mesh.__enter__()
+
+
+def test_pods_that_may_not_be_made_are_told_at_once(mesh: Cluster, world: World) -> None:
+    """A quota ends the entering with the words of who keeps it."""
+    world.pods, world.refusal = (), "exceeded quota: two"
+    with pytest.raises(Broken, match="Deployment tests/details: must become ready, exceeded quota: two"):
+        mesh.__enter__()
+
+
+def test_an_injector_that_is_not_reached_yet_is_waited_for(mesh: Cluster, world: World) -> None:
+    """The ReplicaSet's controller tries again; only when the time is over that is why."""
+    with mesh:
+        world.pods, world.refusal = (), 'failed calling webhook "x": connection refused'
+        mesh.restart(RestartWish("details", wait=False))
+        with (
+            contextlib.closing(Api(login.with_kubeconfig(mesh.settings.kubeconfig, None))) as api,
+            pytest.raises(Broken, match=r"must be ready within 0.1 s, is not: failed calling webhook"),
+        ):
+            Deployments(api).wait("tests", ["details"], 0.1)
 
 
 def test_an_object_that_is_refused_ends_the_entering(mesh: Cluster, world: World) -> None:

@@ -60,6 +60,7 @@ class World:
     pods: tuple[str, ...] = ("",)
     sidecar: str = "istio-proxy"
     waiting: str = ""  # why containers do not start
+    refusal: str = ""  # why no pods are made
     met: LoadResult = field(default_factory=lambda: LoadResult(5, 0))
 
     # ------------------------------------------------------------------ what the API server does
@@ -111,6 +112,9 @@ class World:
                 ("replicas", "updatedReplicas", "availableReplicas"), 0 if self.waiting else 1
             )
             stored["status"] = {"observedGeneration": metadata["generation"], **counts}
+            if self.refusal:
+                failure = {"type": "ReplicaFailure", "status": "True", "message": self.refusal}
+                stored["status"] = {"conditions": [failure]}
         self.objects[path] = stored
         return stored
 
