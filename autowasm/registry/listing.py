@@ -78,7 +78,7 @@ def _names(data: bytes, ask: failures.Ask) -> list[str]:
         document = json.loads(data)
     except (ValueError, RecursionError):
         document = None
-    names = document.get("tags", ()) if isinstance(document, dict) else ()
+    names = document.get("tags") if isinstance(document, dict) else ()
     if names is None:
         return []  # what Go writes for an empty list
     if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,13 @@ import yaml
 from harness.toolchain import binaries
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A running registry: ``host`` is 127.0.0.1:port, ``log`` its output, access log included."""
 
     host: str
     log: Path
+    command: Sequence[str | Path]
     process: subprocess.Popen[bytes]
 
     def requests(self, method: str, path: str) -> int:
@@ -31,32 +32,53 @@ class Server:
         lines = self.log.read_text().splitlines()
         return sum(f'"{method} ' in line and path in line for line in lines)
 
+    def kill(self) -> None:
+        """End the program as a crash would, in the middle of whatever it does."""
+        self.process.kill()
+        self.process.wait()
+
+    def start(self) -> None:
+        """Start it again, at the same place and with the same blobs."""
+        self.process = _start(self.command, self.log)
+        _await_answer(self.process, int(self.host.partition(":")[2]), self.log)
+
 
 @contextlib.contextmanager
-def running(folder: Path, user: str = "", password: str = "", port: int = 0) -> Iterator[Server]:
-    """Start a registry that keeps its blobs under ``folder``, with a password where a user is given."""
+def running(
+    folder: Path, user: str = "", password: str = "", port: int = 0, auth: dict[str, object] | None = None
+) -> Iterator[Server]:
+    """Start a registry that keeps its blobs under ``folder``.
+
+    It asks for a password where a user is given, else for what ``auth`` says in the words of its configuration.
+    """
     program = binaries.ensure(["registry"], lambda _event: None).path("registry")
     port = port or free_port()
     config = folder / "config.yml"
-    config.write_text(yaml.safe_dump(_config(folder, port, user, password)))
-    log = folder / "registry.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [program, "serve", config],
-            stdout=output,
-            stderr=output,
-            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
-        )
+    auth = auth or (_htpasswd(folder, user, password) if user else None)
+    config.write_text(yaml.safe_dump(_config(folder, port) | ({"auth": auth} if auth else {})))
+    with serving([program, "serve", config], folder / "registry.log", port) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(command: Sequence[str | Path], log: Path, port: int) -> Iterator[Server]:
+    """Run a registry's command line until the end of the block."""
+    server = Server(f"127.0.0.1:{port}", log, command, _start(command, log))
     try:
-        _await_answer(process, port, log)
-        yield Server(f"127.0.0.1:{port}", log, process)
+        _await_answer(server.process, port, log)
+        yield server
     finally:
-        process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGTERM)
         try:
-            process.wait(5)
+            server.process.wait(5)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            server.kill()
+
+
+def _start(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+        return subprocess.Popen(list(command), stdout=output, stderr=output, env=environment)
 
 
 def free_port() -> int:
@@ -65,18 +87,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _config(folder: Path, port: int, user: str, password: str) -> dict[str, object]:
-    config: dict[str, object] = {
+def _config(folder: Path, port: int) -> dict[str, object]:
+    return {
         "version": "0.1",
-        "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "blobs")}, "delete": {"enabled": True}},
         "http": {"addr": f"127.0.0.1:{port}", "secret": "of no account"},
         "log": {"accesslog": {"disabled": False}, "level": "error"},
     }
-    if user:
-        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-        (folder / "htpasswd").write_text(f"{user}:{hashed}\n")
-        config["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
-    return config
+
+
+def _htpasswd(folder: Path, user: str, password: str) -> dict[str, object]:
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    (folder / "htpasswd").write_text(f"{user}:{hashed}\n")
+    return {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
 
 
 def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -16,7 +17,7 @@ from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
 from autowasm.registry import client
 from autowasm.registry.credentials import Credentials
-from tests.programs import registry_server
+from tests.programs import forwarder, registry_server
 
 pytestmark = pytest.mark.programs
 
@@ -187,6 +188,36 @@ def test_large(anonymous):
         return await registry.pull(ref, None)
 
     assert run(use).module_digest == Digest.of(module)
+
+
+@pytest.mark.parametrize("step", ["push", "pull"])
+def test_registry_is_killed_in_the_middle(tmp_path, step):
+    """A registry that is killed in the middle of a push or a pull, and started again, ends neither.
+
+    What came is not sent again: all in all hardly more bytes go over the wire than the module has.
+    """
+    patience = retry.Patience(tries=200, base=0.02, ceiling=0.1)
+    module = WASM + random.Random(1).randbytes(30_000_000)
+
+    def restart() -> None:
+        server.kill()
+        server.start()
+
+    with registry_server.running(tmp_path) as server:
+        port = int(server.host.partition(":")[2])
+        if step == "pull":
+            shaped = {"shape": artifact.binary}
+            run(lambda registry: registry.push(reference(server, "killed:v1"), module, None, **shaped))
+        direction = "up" if step == "push" else "down"
+        with forwarder.forwarding(port, direction, 12_000_000, restart) as between:
+            ref = Reference.parse(f"{between.host}/killed:v1")
+            if step == "push":
+                run(lambda registry: registry.push(ref, module, None, shape=artifact.binary), patience)
+            else:
+                assert run(lambda registry: registry.pull(ref, None), patience).module == module
+            assert between.done
+            assert between.gone[direction] < 38_000_000
+        assert run(lambda registry: registry.pull(reference(server, "killed:v1"), None)).module == module
 
 
 @pytest.mark.parametrize("step", ["push", "pull"])

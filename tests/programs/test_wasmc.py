@@ -81,7 +81,9 @@ def test_documented_output(server, folder):
     assert (folder / "filter.wasm").read_bytes() == HELLO
 
 
-@pytest.mark.parametrize(("shape", "layout"), [("image", "oci-image"), ("binary", "module-artifact")])
+@pytest.mark.parametrize(
+    ("shape", "layout"), [("image", "oci-image"), ("binary", "module-artifact"), ("cncf", "cncf")]
+)
 def test_json(server, folder, shape, layout):
     """With --output json both say everything that a program needs."""
     ref = f"{server.host}/team/json:{shape}"
@@ -140,3 +142,75 @@ def test_failed_pull_leaves_the_old_file(server, folder):
     assert wasmc(folder, "pull", f"{server.host}/team/none:v1").returncode == 1
     assert (folder / "filter.wasm").read_bytes() == b"old"
     assert sorted(folder.iterdir()) == before
+
+
+def test_the_rest_of_an_images_life(server, folder):
+    """An image is inspected, copied, listed and removed, in words and in JSON."""
+    ref, copied = f"{server.host}/team/life:v1", f"{server.host}/team/afterlife:v1"
+    (folder / "runtime.json").write_text('{"type": "envoy_proxy"}')
+    args = ("--format", "binary", "--config", "runtime.json", "--annotation", "by=us")
+    pushed = json.loads(wasmc(folder, "push", ref, "-f", "hello.wasm", *args, "--output", "json").stdout)
+
+    seen = wasmc(folder, "inspect", f"oci://{ref}")
+    assert seen.stdout.splitlines()[:4] == [
+        f"Reference: {ref}",
+        f"Digest: {pushed['digest']}",
+        "Type: application/vnd.oci.image.manifest.v1+json",
+        "Layout: module-artifact",
+    ]
+    assert f"Module: sha256 {pushed['sha256']}, {len(HELLO)} bytes" in seen.stdout
+    told = json.loads(wasmc(folder, "inspect", ref, "--output", "json").stdout)
+    assert told["annotations"] == {"by": "us"}
+    assert told["module"] == {"sha256": pushed["sha256"], "size": len(HELLO), "abi": "0.2.1", "sdk": None}
+    assert [item["size"] for item in told["layers"]] == [len('{"type": "envoy_proxy"}'), len(HELLO)]
+
+    gone = wasmc(folder, "copy", f"docker://{ref}", copied)
+    assert gone.stdout.splitlines() == [f"Copied {ref} to {copied}", f"Digest: {pushed['digest']}"]
+    again = json.loads(wasmc(folder, "copy", ref, f"{copied}2", "--output", "json").stdout)
+    assert again == {"source": ref, "target": f"{copied}2", "digest": pushed["digest"]}
+
+    assert wasmc(folder, "tags", f"{server.host}/team/afterlife").stdout.split() == ["v1", "v12"]
+    removed = wasmc(folder, "rm", f"{copied}2")
+    assert removed.stdout.splitlines() == [f"Removed {copied}2"]
+    listed = json.loads(wasmc(folder, "tags", copied, "--output", "json").stdout)
+    assert listed == {"repository": f"{server.host}/team/afterlife", "tags": ["v1"]}
+
+
+def test_inspect_what_holds_no_module(server, folder):
+    """An image without a module is told as what it is, and that it has none."""
+    ref = f"{server.host}/team/page:v1"
+    (folder / "page.html").write_text("<html>")
+    assert wasmc(folder, "push", ref, "-f", "page.html", "--format", "binary", "--force").returncode == 0
+    seen = wasmc(folder, "inspect", ref)
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert seen.stdout.splitlines()[-1].startswith("Module: none (layer sha256:")
+    assert json.loads(wasmc(folder, "inspect", ref, "--output", "json").stdout)["module"] is None
+
+
+def test_progress_is_for_terminals(server, folder):
+    """On a terminal a push shows how far it is, on standard error; its result is the same two lines."""
+    module = HELLO + b"\x00\x80\x80\x80\x01" + b"\x01x" + os.urandom((1 << 21) - 2)
+    (folder / "large.wasm").write_bytes(module)
+    ref = f"{server.host}/team/large:v1"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DOCKER_CONFIG": str(folder / "docker"),
+        "TERM": "xterm",
+    }
+    terminal, end = os.openpty()
+    pushed = subprocess.run(
+        [sys.executable, "-m", "autowasm.wasmc", "push", ref, "-f", "large.wasm"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=end,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    os.close(end)
+    shown = os.read(terminal, 1 << 20).decode()
+    os.close(terminal)
+    assert pushed.stdout.splitlines()[0] == f"Pushed {ref}"
+    assert "MiB" in shown

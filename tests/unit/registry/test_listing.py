@@ -1,0 +1,105 @@
+"""Listing tags and deleting, from a server that pages, lies and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from autowasm import errors
+from tests.unit.net import tiny_server
+from tests.unit.net.tiny_server import Answer
+from tests.unit.registry import stored
+
+LIST = f"{stored.BASE}/tags/list"
+TAG = f"{stored.BASE}/manifests/v1"
+
+
+@pytest.fixture
+def server():
+    """A server without anything."""
+    with tiny_server.serving() as running:
+        yield running
+
+
+def _tags(server):
+    return stored.run(lambda registry: registry.tags(stored.reference(server), None))
+
+
+def _page(tags: object, link: str = "") -> Answer:
+    return Answer(200, json.dumps({"name": "x", "tags": tags}).encode(), {"Link": link} if link else {})
+
+
+def test_pages(server):
+    """A list in pages is followed to its end, each tag once, in the registry's order."""
+    server.routes["GET", LIST] = lambda seen: (
+        _page(["b", "a"], f'<{LIST}?n=2&last=a>; rel="next"')
+        if "last" not in seen.path
+        else _page(["a", "c"])
+    )
+    assert _tags(server) == ("b", "a", "c")
+    assert [seen.path for seen in server.seen] == [f"{LIST}?n=1000", f"{LIST}?n=2&last=a"]
+
+
+@pytest.mark.parametrize("link", [f'<{LIST}?last=a>; rel="next"', f"<{LIST}>; rel=next"])
+def test_pages_without_end(server, link):
+    """A page that brings nothing new is the last, whatever it points to."""
+    server.routes["GET", LIST] = _page(["a"], link)
+    assert _tags(server) == ("a",)
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize(
+    "link", ["", "nonsense", f'<{LIST}>; rel="prev"', '<http://198.51.100.1/v2/x>; rel="next"', "<" * 9000]
+)
+def test_no_next_page(server, link):
+    """What is no link to a next page of the same registry is not followed."""
+    server.routes["GET", LIST] = _page(["a"], link)
+    assert _tags(server) == ("a",)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("body", [b'{"tags":null}', b'{"tags":[]}', b"{}"])
+def test_empty(server, body):
+    """A repository without tags has an empty list."""
+    server.routes["GET", LIST] = Answer(200, body)
+    assert _tags(server) == ()
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[" * 10_000, b'{"tags":{}}', b'{"tags":[1]}', b'{"tags":["a\\u001b"]}']
+)
+def test_no_list(server, body):
+    """An answer that is no list of names is the registry's fault."""
+    server.routes["GET", LIST] = Answer(200, body)
+    with pytest.raises(errors.Final) as caught:
+        _tags(server)
+    assert caught.value.reason == "RegistryFault"
+
+
+def test_link_to_nowhere(server):
+    """A link that is no URL ends the listing with an error."""
+    server.routes["GET", LIST] = _page(["a"], '<http://x:y/>; rel="next"')
+    with pytest.raises(errors.Final) as caught:
+        _tags(server)
+    assert caught.value.reason == "Unreachable"
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_deleted(server, status):
+    """A deletion is one request."""
+    server.routes["DELETE", TAG] = Answer(status)
+    stored.run(lambda registry: registry.delete(stored.reference(server), None))
+    assert [(seen.method, seen.path) for seen in server.seen] == [("DELETE", TAG)]
+
+
+@pytest.mark.parametrize(("rest", "hint"), [(":v1", True), (f"@sha256:{'0' * 64}", False)])
+def test_not_deleted(server, rest, hint):
+    """A registry that deletes nothing is told as that, with what would help; a tag may go by its digest."""
+    selector = rest[1:]
+    server.routes["DELETE", f"{stored.BASE}/manifests/{selector}"] = Answer(405)
+    with pytest.raises(errors.Final) as caught:
+        stored.run(lambda registry: registry.delete(stored.reference(server, rest), None))
+    assert caught.value.reason == "Refused"
+    assert caught.value.remedy.startswith("Allow deletion")
+    assert ("by digest alone" in caught.value.remedy) is hint
