@@ -3,7 +3,7 @@
 - Each AutoWasm resolves its image with its own credential, also where the module is here already: the right
   to use an image is not inherited from another namespace.
 - A manifest is pulled once, however many want it at the same time, and not at all where its module is in
-  the store.
+  the store; an object is fetched anew only where its server does not say that it is the same still.
 - A pinned version is only ever had again as exactly that version, from wasmers before its source is asked.
 - What this module returns is durable in the store.
 """
@@ -54,6 +54,7 @@ class Modules:
         self._sources = sources
         self._metrics = metrics
         self._by_manifest: dict[Digest, Digest] = {}
+        self._by_url: dict[str, tuple[objects.Validators, Digest]] = {}
         self._here: set[Digest] = set()
         self._flights: Flights[Digest] = Flights()
 
@@ -153,8 +154,16 @@ class Modules:
 
     async def _download(self, url: str) -> Digest:
         with self._metrics.pull("object"):
-            data = await objects.fetch(self._sources.http, url)
-        return await self._keep(data)
+            known, digest = self._by_url.get(url, (objects.NONE, None))
+            if digest is None or not await self.has(digest):
+                known = objects.NONE
+            found = await objects.refresh(self._sources.http, url, known)
+        if found is None:
+            assert digest is not None  # only a known version can be the same still
+            return digest
+        digest = await self._keep(found.module)
+        self._by_url[url] = found.validators, digest
+        return digest
 
     async def _keep(self, data: bytes) -> Digest:
         digest = await asyncio.to_thread(self._store.put, data)

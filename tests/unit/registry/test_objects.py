@@ -8,10 +8,11 @@ import gzip
 import pytest
 
 from autowasm import errors
+from autowasm.digest import Digest
 from autowasm.net import session
 from autowasm.oci import artifact
 from autowasm.registry import objects
-from tests.unit.net import tiny_server
+from tests.unit.net import tiny_server, tls
 from tests.unit.net.tiny_server import Answer
 from tests.unit.registry import stored
 
@@ -81,6 +82,97 @@ def test_refused(server, answer, kind, reason):
     assert (caught.value.side, caught.value.reason) == ("object", reason)
     assert "/m" in caught.value.message
     assert "hidden" not in caught.value.message
+
+
+PACKED = gzip.compress(stored.MODULE, mtime=0)
+
+
+@pytest.mark.parametrize("data", [stored.MODULE, PACKED], ids=["wasm", "gzip"])
+def test_pin(server, data):
+    """A URL may pin the bytes that it stands for; what is not them is refused, and the pin is not sent."""
+    server.routes["GET", "/m"] = Answer(200, data)
+    assert _fetch(f"{server.url}/m#sha256={Digest.of(data).hex}") == stored.MODULE
+    assert server.seen[0].path == "/m"
+    with pytest.raises(errors.Final) as caught:
+        _fetch(f"{server.url}/m#sha256={Digest.of(b'other').hex}")
+    assert (caught.value.side, caught.value.reason) == ("object", "DigestMismatch")
+    assert str(Digest.of(data)) in caught.value.message
+
+
+def test_other_fragment(server):
+    """A fragment that is no pin is none of ours."""
+    server.routes["GET", "/m"] = Answer(200, stored.MODULE)
+    assert _fetch(f"{server.url}/m#top") == stored.MODULE
+
+
+def _refresh(url: str, known: objects.Validators) -> objects.Fetched | None:
+    async def main() -> objects.Fetched | None:
+        async with session.client(timeout=5) as http:
+            return await objects.refresh(http, url, known, stored.QUICK)
+
+    return asyncio.run(main())
+
+
+def test_revalidation(server):
+    """A version that is known is asked about, and fetched only where there is another one."""
+    validators = {"ETag": '"v1"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}
+
+    def answer(seen: tiny_server.Seen) -> Answer:
+        same = seen.headers.get("if-none-match") == '"v1"'
+        return Answer(304, headers=validators) if same else Answer(200, stored.MODULE, validators)
+
+    server.routes["GET", "/m"] = answer
+    first = _refresh(f"{server.url}/m", objects.NONE)
+    assert first == objects.Fetched(stored.MODULE, objects.Validators('"v1"', validators["Last-Modified"]))
+    assert _refresh(f"{server.url}/m", first.validators) is None
+    assert server.seen[1].headers["if-modified-since"] == validators["Last-Modified"]
+    again = _refresh(f"{server.url}/m", objects.Validators('"v0"'))
+    assert again == first
+
+
+def test_validators_beyond_measure(server):
+    """A validator of a length that no server needs is not kept."""
+    server.routes["GET", "/m"] = Answer(200, stored.MODULE, {"ETag": "x" * 2000})
+    found = _refresh(f"{server.url}/m", objects.NONE)
+    assert found == objects.Fetched(stored.MODULE, objects.NONE)
+
+
+def test_nothing_is_the_same_as_nothing(server):
+    """A server that says "not modified" to somebody who knows no version is refused."""
+    server.routes["GET", "/m"] = Answer(304)
+    with pytest.raises(errors.Final) as caught:
+        _fetch(f"{server.url}/m")
+    assert caught.value.reason == "Refused"
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_tls_does_not_end_on_the_way(server, tmp_path, pinned):
+    """From https an object is not led to http, unless its URL pins its bytes."""
+    identity = tls.identity(tmp_path)
+    server.routes["GET", "/m"] = Answer(200, stored.MODULE)
+    pin = f"#sha256={Digest.of(stored.MODULE).hex}" if pinned else ""
+
+    async def main(url: str) -> bytes:
+        async with session.client(timeout=5, ca_file=identity.authority) as http:
+            return await objects.fetch(http, url, stored.QUICK)
+
+    with tiny_server.serving(identity.context) as secure:
+        secure.routes["GET", "/m"] = Answer(302, headers={"Location": f"{server.url}/m"})
+        if pinned:
+            assert asyncio.run(main(f"{secure.url}/m{pin}")) == stored.MODULE
+            return
+        with pytest.raises(errors.Final) as caught:
+            asyncio.run(main(f"{secure.url}/m"))
+    assert caught.value.reason == "Refused"
+    assert "must lead to https alone" in caught.value.message
+
+
+@pytest.mark.parametrize("pin", ["", "abc", "A" * 64, "g" * 64, "0" * 65])
+def test_bad_pin(pin):
+    """A pin that is no digest is refused before anything is asked."""
+    with pytest.raises(errors.Final) as caught:
+        _fetch(f"http://127.0.0.1:1/m#sha256={pin}")
+    assert caught.value.reason == "BadURL"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Modules of object URLs: fetched once, asked about afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from autowasm.controller.metrics import Metrics
+from autowasm.controller.modules import Modules, Sources
+from autowasm.controller.wasmers import Wasmers
+from autowasm.digest import Digest
+from autowasm.istio import spec as specs
+from autowasm.net import session
+from autowasm.registry.client import Registry
+from autowasm.store.blobs import Blobs
+from tests.unit.net import tiny_server
+from tests.unit.net.tiny_server import Answer
+
+OLD, NEW = (b"\0asm\1\0\0\0" + name for name in (b"old", b"new"))
+
+
+def _answer(data: bytes):
+    """An object whose version is its digest."""
+    etag = f'"{Digest.of(data).hex}"'
+
+    def answer(seen: tiny_server.Seen) -> Answer:
+        same = seen.headers.get("if-none-match") == etag
+        return Answer(304 if same else 200, b"" if same else data, {"ETag": etag})
+
+    return answer
+
+
+async def _no_secret(_namespace: str, _name: str) -> bytes:
+    raise AssertionError
+
+
+def _spec(url: str) -> specs.Spec:
+    source = {"object": {"url": url}}
+    body = {"filter": {"applyPorts": [80], "source": source}, "selector": {"matchLabels": {"app": "a"}}}
+    return specs.parse({"metadata": {"name": "a"}, "spec": body})
+
+
+@pytest.mark.parametrize(("lost", "statuses"), [(False, [200, 304, 200]), (True, [200, 200, 200])])
+def test_objects_are_asked_about(tmp_path, lost, statuses):
+    """An object that its server calls the same is not sent again, unless the store lost it."""
+    seen: list[int] = []
+
+    def counted(answer):
+        def handle(request: tiny_server.Seen) -> Answer:
+            given = answer(request)
+            seen.append(given.status)
+            return given
+
+        return handle
+
+    async def main(server: tiny_server.Server) -> list[Digest]:
+        store = Blobs(tmp_path)
+        async with session.client(timeout=5) as http:
+            sources = Sources(Registry(http), http, _no_secret, Wasmers(http, None))
+            modules = Modules(store, sources, Metrics())
+            spec = _spec(f"{server.url}/m")
+            server.routes["GET", "/m"] = counted(_answer(OLD))
+            found = [(await modules.newest(spec)).digest]
+            if lost:
+                store.delete(found[0])
+                modules.forget(found[0])
+            found.append((await modules.newest(spec)).digest)
+            server.routes["GET", "/m"] = counted(_answer(NEW))
+            found.append((await modules.newest(spec)).digest)
+            await modules.close()
+            assert [store.get(digest) is not None for digest in found] == [True] * 3
+            return found
+
+    with tiny_server.serving() as server:
+        assert asyncio.run(main(server)) == [Digest.of(OLD), Digest.of(OLD), Digest.of(NEW)]
+    assert seen == statuses
