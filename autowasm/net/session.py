@@ -23,13 +23,19 @@ _PACE: Final = pace.Pace()
 
 
 def client(
-    *, timeout: float, ca_file: str | None = None, proxies: bool = True, least: pace.Pace = _PACE
+    *,
+    timeout: float,
+    ca_file: str | None = None,
+    insecure: bool = False,
+    proxies: bool = True,
+    least: pace.Pace = _PACE,
 ) -> httpx2.AsyncClient:
     """An HTTP client with its own connection pool; the caller closes it.
 
     Args:
         timeout: seconds that connecting, each read and each write may take.
         ca_file: PEM file of authorities that are trusted beside the system's.
+        insecure: whether any certificate will do; for tests, never for a controller.
         proxies: whether strangers are asked: through the proxies that the environment names, and never at
             addresses that are this host's or its cloud's alone. Peers that an operator named need neither.
         least: what every server must do in time.
@@ -39,7 +45,7 @@ def client(
     """
     # The library writes every URL into the log, the signed ones of blob storage with their signature.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    trust = _trust(ca_file)
+    trust = _blind() if insecure else _trust(ca_file)
     return httpx2.AsyncClient(
         transport=pace.Transport(dial.Transport(trust, guarded=proxies), least),
         trust_env=False,
@@ -63,6 +69,13 @@ def _mounts(trust: ssl.SSLContext, least: pace.Pace) -> dict[str, httpx2.AsyncBa
     except (httpx2.InvalidURL, ValueError, ImportError) as error:
         raise errors.Usage(f"proxy of the environment: must be a URL of a proxy: {error}") from error
     return found | dict.fromkeys(_LOOPBACK)
+
+
+def _blind() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:

@@ -27,6 +27,7 @@ class Connection:
     username: str | None
     password_stdin: bool
     plain_http: bool
+    insecure: bool
     ca_file: str | None
 
     def credentials(self, reference: Reference) -> Credentials | None:
@@ -46,8 +47,11 @@ class Connection:
         return keyring.find(reference.registry, reference.repository)
 
     def http(self) -> httpx2.AsyncClient:
-        """A client for HTTP."""
-        return session.client(timeout=limits.PULL_TIMEOUT_SECONDS, ca_file=self.ca_file)
+        """A client for HTTP. Raises errors.Usage where authorities are named and not to be looked at."""
+        if self.insecure and self.ca_file:
+            raise errors.Usage("--insecure: must not be given together with --ca-file")
+        timeout = limits.PULL_TIMEOUT_SECONDS
+        return session.client(timeout=timeout, ca_file=self.ca_file, insecure=self.insecure)
 
     @asynccontextmanager
     async def registry(self) -> AsyncIterator[client.Registry]:
@@ -84,6 +88,13 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         help="Speak http. Registries on this host are asked so without it.",
     )
     @click.option(
+        "--insecure",
+        envvar="WASMC_INSECURE",
+        show_envvar=True,
+        is_flag=True,
+        help="Take any certificate. Whoever is on the way may read the password.",
+    )
+    @click.option(
         "--ca-file",
         envvar="WASMC_CA_FILE",
         show_envvar=True,
@@ -91,10 +102,9 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         help="Authorities to trust beside the system's.",
     )
     @functools.wraps(command)
-    def wrapped(
-        username: str | None, password_stdin: bool, plain_http: bool, ca_file: str | None, **rest: Any
-    ) -> None:
-        command(connection=Connection(username, password_stdin, plain_http, ca_file), **rest)
+    def wrapped(**given: Any) -> None:
+        said = {name: given.pop(name) for name in Connection.__dataclass_fields__}
+        command(connection=Connection(**said), **given)
 
     return wrapped
 

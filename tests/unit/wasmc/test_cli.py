@@ -14,6 +14,7 @@ import pytest
 from autowasm import errors
 from autowasm.wasmc import cli, files
 from harness.samples import Samples
+from tests.unit.net import tiny_server, tls
 
 ROOT = Path(__file__).parents[3]
 
@@ -86,6 +87,7 @@ def test_help_loads_no_command():
         (["login", "r.io", "--username", "x"], "credentials: must be --username and --password-stdin"),
         (["completion", "csh"], "'csh' is not one of 'bash', 'zsh', 'fish'."),
         (["check", "none.wasm"], "file 'none.wasm': must be readable"),
+        (["tags", "r.io/a", "--insecure", "--ca-file", "m"], "--insecure: must not be given together with"),
         (["check", "x", "--output", "xml"], "'xml' is not one of 'text', 'json', 'sarif'."),
     ],
 )
@@ -166,6 +168,18 @@ def test_no_arguments(tmp_path):
     ran = wasmc(tmp_path)
     assert ran.returncode == 2
     assert ran.stderr.startswith("Usage: wasmc")
+
+
+def test_insecure(tmp_path):
+    """A certificate that nobody vouches for is refused, unless the user says that any will do."""
+    module = Samples(ROOT / "wasm_samples").module("good/hello-v1")
+    with tiny_server.serving(tls.identity(tmp_path).context) as server:
+        server.routes["GET", "/m.wasm"] = tiny_server.Answer(200, module)
+        refused = wasmc(tmp_path, "check", f"{server.url}/m.wasm", "--no-run")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "certificate not trusted" in refused.stderr
+        taken = wasmc(tmp_path, "check", f"{server.url}/m.wasm", "--no-run", "--insecure")
+    assert (taken.returncode, taken.stderr) == (0, "")
 
 
 def test_check_refuses(tmp_path):
