@@ -90,6 +90,9 @@ def fault(headers: HeaderMap) -> bytes:
     """What the codec says to a request's headers that it does not write; answers' headers it writes as they are."""
     if headers.get(b":method") is None:
         return b"missing required header: :method"
+    names = b"".join([name for name, _ in headers.pairs if name[:1] != b":"])
+    if not names.translate(None, _TOKEN) and not _UNWRITTEN.search(b"".join([v for _, v in headers.pairs])):
+        return b""  # nearly always
     for name, value in headers.pairs:
         if not name.startswith(b":") and name.translate(None, _TOKEN):
             return b"invalid header name: " + b"".join(map(_escaped, name))
@@ -134,7 +137,10 @@ class Section:
 def read(pairs: Iterable[Pair]) -> Section:
     """Lines that a codec writes without a look at them, as they are read: line ends in them make other lines."""
     given = tuple(pairs)
-    if not any(_odd(name, value) for name, value in given):
+    for name, value in given:
+        if b"\n" in value or b"\n" in name or b":" in name[1:] or value.strip(_BLANK) != value:
+            break
+    else:  # nearly always
         return Section(given)
     text = b"".join(b"%s: %s\r\n" % pair for pair in given)
     found: list[Pair] = []
@@ -147,10 +153,6 @@ def read(pairs: Iterable[Pair]) -> Section:
         name, _, value = line.removeprefix(front).partition(b":")
         found.append((front + name, value.strip(_BLANK)))
     return Section(tuple(found))
-
-
-def _odd(name: bytes, value: bytes) -> bool:
-    return b"\n" in value or b"\n" in name or b":" in name[1:] or value.strip(_BLANK) != value
 
 
 _BLANK: Final = b" \t"
