@@ -13,9 +13,10 @@ from typing import Final
 
 from harness import events
 from harness.images.value import Images
+from harness.mesh import Broken, Refused
 from harness.meshes.cluster import Cluster, Settings
 from harness.meshes.cluster.settings import Private
-from harness.meshes.kind import injection, registries, releases, tools
+from harness.meshes.kind import injection, registries, releases, tools, trouble
 from harness.meshes.kind.killing import Killing
 from harness.meshes.kind.nodes import Nodes
 from harness.meshes.kind.options import PRIVATE_REGISTRY, REGISTRY, SYSTEM
@@ -56,7 +57,7 @@ class BringUp:
         """
         start = self._phases.start
         served = start(self._registries)
-        parts = [start(self._cluster, nodes, served, emit) for nodes in self._clusters]
+        parts = [start(self._explained, nodes, served, emit) for nodes in self._clusters]
         served.result()
         return [part.result() for part in parts]
 
@@ -64,6 +65,16 @@ class BringUp:
         site = self._site
         with self._phases.phase("registries"):
             return registries.ensure(site.engine, site.mesh, site.images.registry, site.record)
+
+    def _explained(self, nodes: Nodes, served: Future[Registries], emit: events.Emit) -> Cluster:
+        """A cluster; where it does not come up, with what it says of itself: it is removed next."""
+        try:
+            return self._cluster(nodes, served, emit)
+        except (Broken, Refused) as error:
+            lines = "".join(f"\n    {line}" for line in trouble.told(nodes))
+            if not lines or self._programs.over:
+                raise
+            raise Broken(f"{error}\n  in the cluster {nodes.name}:{lines}") from error
 
     def _cluster(self, nodes: Nodes, served: Future[Registries], emit: events.Emit) -> Cluster:
         images = self._site.images
@@ -83,12 +94,8 @@ class BringUp:
         with self._phases.phase("injection", f"of sidecars, in {nodes.name}"):
             injection.wait(nodes)
         mesh = self._mesh(nodes, emit)
-        try:
-            mesh.__enter__()
-            system.result()
-        except BaseException:
-            self._programs.end()
-            raise
+        mesh.__enter__()
+        system.result()
         return mesh
 
     def _make(self, nodes: Nodes) -> None:

@@ -32,12 +32,12 @@ class Program:
 
 
 class Tools:
-    """Programs under way."""
+    """Programs under way; ``over`` once they were broken off."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._over = False
+        self.over = False
 
     def run(self, program: Program) -> None:
         """Run to the end. Raises Broken where it fails, takes too long or is broken off."""
@@ -58,7 +58,7 @@ class Tools:
 
     def _start(self, program: Program, output: int) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self._over:
+            if self.over:
                 raise Broken(f"{program.what}: broken off")
             process = subprocess.Popen(
                 [*DIES_WITH_US, *map(str, program.argv)],
@@ -73,7 +73,7 @@ class Tools:
     def end(self) -> None:
         """End what runs, and let nothing begin any more."""
         with self._lock:
-            self._over = True
+            self.over = True
             for process in self._running:
                 process.terminate()
 
