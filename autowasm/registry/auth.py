@@ -57,7 +57,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """Value of an Authorization field, and for how many seconds it may be used."""
 
     value: str = field(repr=False)
@@ -92,15 +92,15 @@ class Authorizer:
         self._known[access.key] = found.value, asked + found.seconds * (1 - _MARGIN)
         return found.value
 
-    async def _answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> _Answer | None:
+    async def _answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> Answer | None:
         by_scheme = {item.scheme: item for item in reversed(challenges)}
         if "bearer" in by_scheme and "realm" in by_scheme["bearer"].parameters:
             return await self._token(access, by_scheme["bearer"])
         if "basic" in by_scheme and access.credentials is not None and not access.credentials.is_token:
-            return _Answer(_basic(access.credentials))
+            return Answer(_basic(access.credentials))
         return None
 
-    async def _token(self, access: Access, asked: challenge.Challenge) -> _Answer:
+    async def _token(self, access: Access, asked: challenge.Challenge) -> Answer:
         method = "POST" if access.credentials is not None and access.credentials.is_token else "GET"
         ask = failures.Ask("registry", method, asked.parameters["realm"])
         try:
@@ -113,7 +113,7 @@ class Authorizer:
             raise failures.of_exception(ask, error) from error
         if response.status_code != 200:
             raise failures.of_status(ask, response, *told(access, response.status_code, data))
-        return _read_token(data, ask)
+        return read_token(data, ask)
 
     def _request(self, access: Access, asked: challenge.Challenge, method: str) -> httpx2.Request:
         """GET with the password (token.md), POST with an identity token (oauth.md)."""
@@ -175,7 +175,8 @@ def _basic(credentials: Credentials) -> str:
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
-def _read_token(data: bytes, ask: failures.Ask) -> _Answer:
+def read_token(data: bytes, ask: failures.Ask) -> Answer:
+    """The token in the answer of a token server. Raises errors.Final, reason Unauthorized, where there is none."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -186,7 +187,7 @@ def _read_token(data: bytes, ask: failures.Ask) -> _Answer:
         raise errors.Final(
             f"token server: must answer with a token: {ask} did not", side="registry", reason="Unauthorized"
         )
-    return _Answer(f"Bearer {token}", _life(members.get("expires_in")))
+    return Answer(f"Bearer {token}", _life(members.get("expires_in")))
 
 
 def _life(seconds: Any) -> float:

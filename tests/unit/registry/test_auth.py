@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import random
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autowasm import errors
-from autowasm.net import session
+from autowasm.net import failures, session
 from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
 from autowasm.registry import auth, download, upload
@@ -303,6 +304,22 @@ def test_uploads_stay_on_tls(outside):
 
     asyncio.run(main())
     assert [seen.body for seen in server.asked("PUT", "/up")] == [blob.data]
+
+
+_VALUES = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9)
+_GRANTS = st.dictionaries(st.sampled_from(["token", "access_token", "expires_in"]), _VALUES)
+
+
+@given(
+    st.binary(max_size=40)
+    | st.one_of(_GRANTS, st.lists(_VALUES), _VALUES).map(lambda x: json.dumps(x).encode())
+)
+def test_token_fuzz(data):
+    """Any answer of a token server is a token that fits into a header and lives for a while, or an error of ours."""
+    with contextlib.suppress(errors.Final):
+        answer = auth.read_token(data, failures.Ask("registry", "GET", "https://r.io/token"))
+        assert answer.value.isprintable()
+        assert 0 < answer.seconds < 1e9
 
 
 _LABELS = st.text("aZ0-", min_size=1, max_size=70)
