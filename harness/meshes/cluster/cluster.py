@@ -90,7 +90,7 @@ class Cluster:
         """Bring the applications up."""
         self._opened = _open(self._settings)
         try:
-            with self._phase("applications", "details, client, outsider"):
+            with self._phase("applications", f"{', '.join(app.name for app in objects.APPS)} in {self.name}"):
                 self._deploy()
             with self._phase("first request", "from pod to pod"):
                 self._wait_for_first()
