@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 
@@ -104,16 +105,69 @@ def test_sent_to_this_host(host):
         assert server.seen == []
 
 
-def test_name_that_leads_here():
-    """A name that is none of this host's and resolves to it is refused: rebinding gains nothing."""
-    resolvable = socket.gethostname()
-    try:
-        address = ipaddress.ip_address(socket.gethostbyname(resolvable))
-    except OSError:
-        pytest.skip("this machine's own name does not resolve")
-    if not address.is_loopback or addresses.means_loopback(resolvable):
-        pytest.skip("this machine's own name is not one of loopback")
-    assert "loopback" in _refused(f"http://{resolvable}:1/")
+class _Resolving(asyncio.SelectorEventLoop):
+    """A loop whose resolver answers for a name as its owner wishes, each time the next answer."""
+
+    answers: list[list[str]]
+
+    async def getaddrinfo(self, host, port, **rest):
+        """The next answer for names of the test, the machine's own for others."""
+        if str(host).endswith(".example"):
+            found = self.answers.pop(0)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port)) for address in found]
+        return await super().getaddrinfo(host, port, **rest)
+
+
+def _resolved(url: str, *answers: list[str]) -> httpx2.Response:
+    """Ask while the name resolves to these."""
+    with contextlib.closing(_Resolving()) as loop:
+        loop.answers = list(answers)
+        response = loop.run_until_complete(_ask(url))
+        assert loop.answers == []  # asked exactly so often
+        return response
+
+
+@pytest.mark.parametrize("answer", [["127.0.0.1"], ["169.254.169.254"], ["127.0.0.1", "169.254.169.254"]])
+def test_name_that_leads_here(answer):
+    """A name that is none of this host's and resolves to it, or to metadata, is refused, and nothing is sent."""
+    with tiny_server.serving() as server:
+        port = server.host.partition(":")[2]
+        with pytest.raises(dial.Blocked):
+            _resolved(f"http://rebind.example:{port}/", answer)
+        assert server.seen == []
+
+
+def test_rebinding():
+    """A name that resolves to something else the second time gains nothing: what was judged is what is dialled."""
+    with tiny_server.serving() as server:
+        port = server.host.partition(":")[2]
+        harmless = [_address_of_this_machine()]
+        with pytest.raises(httpx2.ConnectError):  # nobody listens there: the test's server is on loopback
+            _resolved(f"http://rebind.example:{port}/", harmless)
+        with pytest.raises(dial.Blocked):
+            _resolved(f"http://rebind.example:{port}/", ["127.0.0.1"])
+        assert server.seen == []
+
+
+def _address_of_this_machine() -> str:
+    """An address of this machine that is not loopback: it refuses at once."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
+def test_next_address():
+    """Where one of a name's addresses does not answer, the next is tried; those that are refused are left out."""
+    with tiny_server.serving() as server:
+        server.routes["GET", "/"] = Answer(204)
+        port = server.host.partition(":")[2]
+        url = f"http://any.example:{port}/"
+        with contextlib.closing(_Resolving()) as loop:
+            loop.answers = [["127.0.0.9", "127.0.0.1"]]
+            assert loop.run_until_complete(_ask(url, proxies=False)).status_code == 204
 
 
 def test_redirected_to_metadata():

@@ -8,7 +8,7 @@ import logging
 import httpx2
 import pytest
 
-from autowasm import errors
+from autowasm import errors, limits
 from autowasm.net import failures, session
 from tests.unit.net import tiny_server, tls
 
@@ -89,3 +89,26 @@ def test_bad_authority(tmp_path, content):
     with pytest.raises(errors.Usage) as caught:
         session.client(timeout=5, ca_file=str(file))
     assert "must hold PEM certificates" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("size", "read"), [(limits.HEADER_BYTES - 300, True), (limits.HEADER_BYTES + 2 * 65536, False)]
+)
+def test_largest_header(size, read):
+    """A header within the cap is read, one beyond it is not, counted in reads of 64 KiB."""
+    with tiny_server.serving() as server:
+        server.routes["GET", "/"] = tiny_server.Answer(204, headers={"X": "y" * size})
+        if read:
+            assert asyncio.run(_get(server.url)).status_code == 204
+            return
+        with pytest.raises(httpx2.RemoteProtocolError):
+            asyncio.run(_get(server.url))
+
+
+def test_no_proxy_at_all(monkeypatch):
+    """A proxy of the environment that is no URL is bad input."""
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://proxy")
+    monkeypatch.delenv("https_proxy", raising=False)
+    with pytest.raises(errors.Usage) as caught:
+        session.client(timeout=5)
+    assert "proxy of the environment" in caught.value.message
