@@ -306,6 +306,51 @@ def test_uploads_stay_on_tls(outside):
     assert [seen.body for seen in server.asked("PUT", "/up")] == [blob.data]
 
 
+@pytest.fixture
+def stranger(monkeypatch):
+    """A registry at a name that is none of this host's, played by a proxy."""
+    with tiny_server.serving() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        for name in ("http_proxy", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        yield proxy
+
+
+FAR = auth.Access(Reference.parse("registry.example/team/app:v1"), BOB, "http", push=True)
+
+
+async def _begin_upload(exchange: Exchange) -> None:
+    await upload.send_blob(exchange, FAR, upload.Sending(MADE.blobs[0]))
+
+
+async def _resolve(exchange: Exchange) -> None:
+    await download.resolve(exchange, FAR)
+
+
+def test_strangers_lead_nobody_here(stranger):
+    """A registry elsewhere leads to nothing on this host: by no realm, no redirect, and no place to upload to."""
+    far = f"http://{FAR.reference.registry}{stored.BASE}"
+    with tiny_server.serving() as victim:
+        realm = {"WWW-Authenticate": f'Bearer realm="{victim.url}/token"'}
+        here = {"Location": f"{victim.url}/here"}
+        for step, method, path, answer in (
+            (_resolve, "HEAD", "/manifests/v1", Answer(401, headers=realm)),
+            (_resolve, "HEAD", "/manifests/v1", Answer(307, headers=here)),
+            (_begin_upload, "POST", "/blobs/uploads/", Answer(202, headers=here)),
+        ):
+            stranger.routes[method, f"{far}{path}"] = answer
+
+            async def main(step=step) -> None:
+                async with session.client(timeout=5) as http:
+                    await step(Exchange(http))
+
+            with pytest.raises(errors.Final) as caught:
+                asyncio.run(main())
+            assert caught.value.reason == "Refused"
+            assert "127.0.0.1 is this host, which registry.example must not lead to" in caught.value.message
+        assert victim.seen == []
+
+
 _VALUES = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9)
 _GRANTS = st.dictionaries(st.sampled_from(["token", "access_token", "expires_in"]), _VALUES)
 
