@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx2
 import yaml
@@ -115,7 +116,11 @@ def _logged_in(config: Config) -> httpx2.Client:
         certificate, key = held.certificate, held.key
     if certificate and key:
         _show(trust, certificate, key)
-    return _client(config.cluster["server"], trust, _auth(config, plugin), config.cluster.get("proxy-url"))
+    client = _client(config.cluster["server"], trust, _auth(config, plugin), config.cluster.get("proxy-url"))
+    client.headers.update(_impersonation(user))
+    if name := config.cluster.get("tls-server-name"):
+        client.event_hooks["request"].append(lambda request: request.extensions.update(sni_hostname=name))
+    return client
 
 
 def _client(
@@ -124,6 +129,16 @@ def _client(
     return httpx2.Client(
         base_url=url, verify=trust, auth=auth, proxy=proxy, timeout=TIMEOUT_SECONDS, trust_env=False
     )
+
+
+def _impersonation(user: Section) -> list[tuple[str, str]]:
+    """Whom the user wants to be taken for: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/."""
+    single = {"impersonate-user": user.get("as"), "impersonate-uid": user.get("as-uid")}
+    fields = [(name, str(value)) for name, value in single.items() if value]
+    fields += [("impersonate-group", str(group)) for group in user.get("as-groups") or ()]
+    for key, values in (user.get("as-user-extra") or {}).items():
+        fields += [(f"impersonate-extra-{quote(str(key), safe='').lower()}", str(value)) for value in values]
+    return fields
 
 
 def _trust(config: Config) -> ssl.SSLContext:

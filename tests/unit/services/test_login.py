@@ -25,10 +25,10 @@ from harness.services.pki import Authority
 class Server:
     """Tells who came: the authorization field, and the subject of the certificate. Refuses ``refused`` tokens."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "127.0.0.1") -> None:
         self.authority = Authority(folder)
         self.refused: set[str] = set()
-        pair = self.authority.server("server", ["127.0.0.1"])
+        pair = self.authority.server("server", [name])
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
         context.load_verify_locations(self.authority.ca)
@@ -44,11 +44,16 @@ class Server:
                     value for part in shown.get("subject", ()) for key, value in part if key == "commonName"
                 ]
                 field = self.headers.get("authorization", "")
-                data = json.dumps({"authorization": field, "names": names}).encode()
+                told = {"authorization": field, "names": names, "for": self._impersonated()}
+                data = json.dumps(told).encode()
                 self.send_response(401 if field in outer.refused else 200)
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
+            def _impersonated(self) -> list[list[str]]:
+                fields = [[name.lower(), value] for name, value in self.headers.items()]
+                return [field for field in fields if field[0].startswith("impersonate-")]
 
             def log_message(self, *_args: Any) -> None:
                 """Say nothing."""
@@ -177,6 +182,30 @@ def test_a_plugin_may_give_a_certificate(server: Server, tmp_path: Path) -> None
         clientCertificateData=pair.certificate.read_text(), clientKeyData=pair.key.read_text()
     )
     assert who(kubeconfig(tmp_path, server.cluster(), plugin(tmp_path, printed)))["names"] == ["by-plugin"]
+
+
+def test_somebody_may_want_to_be_taken_for_another(server: Server, tmp_path: Path) -> None:
+    """A user with groups to be impersonated is sent as such, every group in a field of its own."""
+    user = {"token": "t", "as": "other", "as-groups": ["g", "h"], "as-user-extra": {"a/b": ["c"]}}
+    assert who(kubeconfig(tmp_path, server.cluster(), user))["for"] == [
+        ["impersonate-user", "other"],
+        ["impersonate-group", "g"],
+        ["impersonate-group", "h"],
+        ["impersonate-extra-a%2fb", "c"],
+    ]
+
+
+def test_the_name_of_the_servers_certificate_may_be_another(tmp_path: Path) -> None:
+    """A certificate for tls-server-name is what is trusted, and without that name it is not."""
+    server = Server(tmp_path / "server", "api.internal")
+    try:
+        named = server.cluster(**{"tls-server-name": "api.internal"})
+        assert who(kubeconfig(tmp_path, named, {"token": "t"}))["authorization"] == "Bearer t"
+        with pytest.raises(login.httpx2.ConnectError):
+            who(kubeconfig(tmp_path, server.cluster(), {"token": "t"}))
+    finally:
+        server.http.shutdown()
+        server.http.server_close()
 
 
 def test_an_unknown_authority_is_not_trusted_unless_that_is_wanted(server: Server, tmp_path: Path) -> None:
