@@ -82,6 +82,30 @@ INDEX_TRIES: Final = 8
 TOKEN_BYTES: Final = 1024 * 1024
 """Largest answer of a token server: tokens are some KiB."""
 
+TOKEN_LIFE_SECONDS: Final = 60.0
+"""Life of a token whose server does not say (distribution spec, token.md, "Token Response Fields")."""
+
+TOKEN_MARGIN: Final = 0.1
+"""Part of a token's life in which it is not used any more: a large upload shall not see its end."""
+
+ANSWERS_KEPT: Final = 256
+"""Authorizations that a client remembers, one a repository and caller; the oldest goes first."""
+
+VALIDATOR_CHARS: Final = 1024
+"""Longest ETag or Last-Modified that is kept and sent back: servers use some dozen, a longer one costs a fetch."""
+
+REFERENCE_CHARS: Final = 1024
+"""Longest reference, before any pattern sees it: a host name, a repository, a tag and a digest at their longest."""
+
+READ_BYTES: Final = MIB
+"""One step of reading, hashing and unpacking: what a pull takes beside the module is a few of these."""
+
+SEND_BYTES: Final = 256 * 1024
+"""One step of sending: the write time-out counts for each."""
+
+ERROR_BODY_BYTES: Final = 8 * 1024
+"""What is read of a failing answer's body: error bodies are smaller, pages of proxies need not be read."""
+
 CHALLENGE_CHARS: Final = 8 * 1024
 """Longest WWW-Authenticate field read: what servers commonly accept of one header line."""
 

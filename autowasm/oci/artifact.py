@@ -10,7 +10,7 @@ import json
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ TITLE: Final = "org.opencontainers.image.title"
 CNCF_CONFIG: Final = "application/vnd.wasm.config.v0+json"
 CNCF_LAYER: Final = "application/wasm"
 
+_LEVEL: Final = 4  # of a Go filter it makes 30 % where 6 makes 28 %, in less than half the time
+_PIECE: Final = 1024 * 1024
+_WINDOW: Final = 32 * 1024
 _RUNTIME_NAME: Final = "runtime-config.json"
 
 
@@ -31,7 +34,7 @@ class Blob:
     """Content with its media type and the title that tools name its file by ("" for none)."""
 
     media_type: str
-    data: bytes
+    data: bytes = field(repr=False)
     digest: Digest
     title: str = ""
 
@@ -51,22 +54,27 @@ class Artifact:
     """Everything a registry has to hold: ``blobs`` first, then the manifest, which names them."""
 
     media_type: str
-    manifest: bytes
+    manifest: bytes = field(repr=False)
     digest: Digest
     blobs: tuple[Blob, ...]
 
 
+Each = Callable[[Callable[[int], bytes], Iterable[int]], Iterable[bytes]]
+
+
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a user adds to a module.
+    """What a caller adds to a module.
 
     Args:
         config: the bytes of a runtime-config.json, a JSON object that tools read beside the module; None for none.
         annotations: of the manifest, beside those of the format.
+        each: who compresses the pieces of a layer: ``map``, or that of a pool of threads. The bytes are the same.
     """
 
     config: bytes | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    each: Each = map
 
 
 PLAIN: Final = Extras()
@@ -83,7 +91,7 @@ def image(module: bytes, extras: Extras = PLAIN) -> Artifact:
     """
     config = [] if extras.config is None else [(_RUNTIME_NAME, _object(extras.config))]
     archive = _tar([(tar.MODULE_NAME.decode(), module), *config])
-    layer = Blob.of(layouts.OCI_TAR_GZIP, _gzip(archive))
+    layer = Blob.of(layouts.OCI_TAR_GZIP, _gzip(archive, extras.each))
     described = {
         "architecture": "wasm",
         "os": "wasip1",
@@ -181,12 +189,19 @@ def _tar(files: list[tuple[str, bytes]]) -> bytes:
     return b"".join((*pieces, bytes(2 * tar.BLOCK)))
 
 
-def _gzip(data: bytes) -> bytes:
-    """RFC 1952 without time and name; the standard library's header differs between Python versions."""
-    deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = deflate.compress(data) + deflate.flush()
-    return (
-        b"\x1f\x8b\x08\x00\0\0\0\0\x00\xff"
-        + body
-        + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
-    )
+def _gzip(data: bytes, each: Each) -> bytes:
+    """RFC 1952 without time and name; the standard library's header differs between Python versions.
+
+    The pieces are compressed each on its own, with the end of the one before as its dictionary, and are one
+    stream together: so several processors can work on it.
+    """
+
+    def deflated(at: int) -> bytes:
+        dictionary = data[max(0, at - _WINDOW) : at]
+        deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=dictionary)
+        last = at + _PIECE >= len(data)
+        body = deflate.compress(data[at : at + _PIECE])
+        return body + deflate.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+
+    end = struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
+    return b"".join((b"\x1f\x8b\x08\x00\0\0\0\0\x00\xff", *each(deflated, range(0, len(data), _PIECE)), end))

@@ -5,11 +5,11 @@ Never raises: an answer that is already a failure must not fail a second time ov
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 from autowasm import limits
+from autowasm.oci import document
 
 _FAULTS_MAX: Final = 4  # registries send one; a list of a thousand is no help
 
@@ -28,10 +28,10 @@ class Fault:
 def parse(body: bytes) -> tuple[Fault, ...]:
     """The faults of an error body, none where it is not one."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        said = document.read(body)
+    except document.NoDocument:
         return ()
-    entries = document.get("errors") if isinstance(document, dict) else None
+    entries = said.get("errors") if isinstance(said, dict) else None
     if not isinstance(entries, list):
         return ()
     faults = (_fault(entry) for entry in entries[:_FAULTS_MAX])

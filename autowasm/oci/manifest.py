@@ -7,13 +7,13 @@ which layer holds the module is for ``layouts`` to say.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from autowasm import errors, limits
 from autowasm.digest import Digest
+from autowasm.oci import document as documents
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -84,7 +84,7 @@ def _bad(message: str) -> errors.Final:
 
 
 def _load(data: bytes) -> dict[str, Any]:
-    members = sum(map(data.count, (b",", b"[", b"{")))  # as many at most; in strings they count, too
+    members = documents.members(data)
     if members > limits.JSON_MEMBERS:
         raise errors.Final(
             f"manifest: must have at most {limits.JSON_MEMBERS} members, has some {members}",
@@ -92,8 +92,8 @@ def _load(data: bytes) -> dict[str, Any]:
             reason="TooLarge",
         )
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = documents.read(data)
+    except documents.NoDocument as error:
         raise _bad(f"must be JSON, begins with {data[:40]!r}") from error
     if not isinstance(document, dict):
         raise _bad(f"must be an object, found {_shown(document)}")

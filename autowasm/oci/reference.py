@@ -11,14 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from autowasm import errors
+from autowasm import errors, limits
 from autowasm.digest import Digest
 
 DEFAULT_REGISTRY: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"
 
 _PREFIXES: Final = ("docker://", "oci://")
-_TEXT_MAX: Final = 1024  # a host name, a name and a tag at their longest; before any pattern sees it
 _REPOSITORY_MAX: Final = 255
 _LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DOMAIN: Final = re.compile(
@@ -76,8 +75,10 @@ class Reference:
 
 
 def _parse(text: str) -> Reference:
-    if len(text) > _TEXT_MAX:
-        raise errors.Usage(f"reference: must have at most {_TEXT_MAX} characters, has {len(text)}")
+    if len(text) > limits.REFERENCE_CHARS:
+        raise errors.Usage(
+            f"reference: must have at most {limits.REFERENCE_CHARS} characters, has {len(text)}"
+        )
     bare = next((text.removeprefix(prefix) for prefix in _PREFIXES if text.startswith(prefix)), text)
     name, at, pinned = bare.partition("@")
     pin = _digest(pinned, text) if at else None

@@ -16,9 +16,6 @@ from autowasm.oci import blame, compression, tar
 
 WASM: Final = b"\0asm"
 _MAGIC_BYTES: Final = 4
-_PIECE: Final = (
-    1024 * 1024
-)  # what one step of decompression may yield: the bound of the memory beside the module
 
 
 class _Stage(Protocol):
@@ -137,7 +134,7 @@ class _Compressed:
     def _step(self, data: bytes) -> bytes:
         """Decompress one piece and return what is left of the data."""
         try:
-            piece, rest = self._stream.step(data, _PIECE)
+            piece, rest = self._stream.step(data, limits.READ_BYTES)
         except compression.Broken as error:
             name = self._stream.name
             raise self._origin.no_module(f"{name} must be sound, it is not: {error}") from error

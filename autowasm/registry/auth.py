@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
 from autowasm import errors, limits
 from autowasm.net import dial, failures
-from autowasm.oci import challenge, errcode
+from autowasm.oci import challenge, document, errcode
 from autowasm.oci.reference import Reference
 from autowasm.registry import body
 from autowasm.registry.credentials import Credentials
-
-_KEPT: Final = 256  # answers kept at most, the oldest goes first: one a repository and caller
-_LIFE_SECONDS: Final = 60.0  # of a token whose server does not say (token.md, "Token Response Fields")
-_MARGIN: Final = (
-    0.1  # of its life, in which a token is not used any more: a large upload shall not see its end
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +80,9 @@ class Authorizer:
         found = await self._answer(access, challenges)
         if found is None:
             return None
-        if len(self._known) >= _KEPT:
+        if len(self._known) >= limits.ANSWERS_KEPT:
             self._known.pop(next(iter(self._known)))
-        self._known[access.key] = found.value, asked + found.seconds * (1 - _MARGIN)
+        self._known[access.key] = found.value, asked + found.seconds * (1 - limits.TOKEN_MARGIN)
         return found.value
 
     async def _answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> Answer | None:
@@ -178,10 +171,10 @@ def _basic(credentials: Credentials) -> str:
 def read_token(data: bytes, ask: failures.Ask) -> Answer:
     """The token in the answer of a token server. Raises errors.Final, reason Unauthorized, where there is none."""
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
-    members = document if isinstance(document, dict) else {}
+        said = document.read(data)
+    except document.NoDocument:
+        said = None
+    members = said if isinstance(said, dict) else {}
     token = members.get("token") or members.get("access_token")
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise errors.Final(
@@ -192,7 +185,7 @@ def read_token(data: bytes, ask: failures.Ask) -> Answer:
 
 def _life(seconds: Any) -> float:
     whole = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
-    return float(seconds) if whole and seconds < 10**9 else _LIFE_SECONDS
+    return float(seconds) if whole and seconds < 10**9 else limits.TOKEN_LIFE_SECONDS
 
 
 def _now() -> float:

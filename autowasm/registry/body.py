@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import httpx2
 
-from autowasm import errors
+from autowasm import errors, limits
 from autowasm.net import failures
-
-_FAULT_BYTES: Final = (
-    8 * 1024
-)  # of a failing answer: error bodies are smaller, pages of proxies need not be read
 
 
 async def read(response: httpx2.Response, cap: int, ask: failures.Ask) -> bytes:
@@ -38,8 +32,8 @@ async def beginning(response: httpx2.Response) -> bytes:
     try:
         async for piece in response.aiter_raw():
             data += piece
-            if len(data) > _FAULT_BYTES:
+            if len(data) > limits.ERROR_BODY_BYTES:
                 break
     except failures.FOREIGN:
         pass
-    return bytes(data[:_FAULT_BYTES])
+    return bytes(data[: limits.ERROR_BODY_BYTES])

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
 
 import httpx2
 
+from autowasm import limits
 from autowasm.net import dial, failures
 from autowasm.oci import challenge
 from autowasm.registry import auth, body
-
-_PIECE: Final = 256 * 1024  # of an upload: the write time-out counts for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ class Exchange:
 
 async def _pieces(content: bytes | memoryview, sent: Callable[[int], None] | None) -> AsyncIterator[bytes]:
     view = memoryview(content)
-    for at in range(0, len(view), _PIECE):
-        yield bytes(view[at : at + _PIECE])
+    for at in range(0, len(view), limits.SEND_BYTES):
+        yield bytes(view[at : at + limits.SEND_BYTES])
         if sent is not None:
-            sent(min(at + _PIECE, len(view)))
+            sent(min(at + limits.SEND_BYTES, len(view)))

@@ -19,7 +19,6 @@ from autowasm.oci import blame, manifest, unpack
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
 
-_PIECE: Final = 1024 * 1024  # of a download: one step of hashing and unpacking, in a thread
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,20})-[0-9]{1,20}/(?:[0-9]{1,20}|\*)")
 
 
@@ -65,7 +64,7 @@ class Download:
         headers = {"Range": f"bytes={self._size}-"} if self._size else {}
         async with exchange.open(Call("GET", url, (200, 206), headers), access) as response:
             at = self._start(response)
-            async for piece in response.aiter_raw(_PIECE):
+            async for piece in response.aiter_raw(limits.READ_BYTES):
                 fresh = piece[max(0, self._size - at) :]
                 at += len(piece)
                 if fresh:

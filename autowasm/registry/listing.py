@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
@@ -10,6 +9,7 @@ import httpx2
 
 from autowasm import errors, limits
 from autowasm.net import failures
+from autowasm.oci import document
 from autowasm.registry import body
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
@@ -75,10 +75,10 @@ async def delete(exchange: Exchange, access: Access) -> None:
 
 def _names(data: bytes, ask: failures.Ask) -> list[str]:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
-    names = document.get("tags") if isinstance(document, dict) else ()
+        said = document.read(data)
+    except document.NoDocument:
+        said = None
+    names = said.get("tags") if isinstance(said, dict) else ()
     if names is None:
         return []  # what Go writes for an empty list
     if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):

@@ -20,9 +20,7 @@ from autowasm.net import failures, retry
 from autowasm.oci import blame, errcode, unpack
 from autowasm.registry import body
 
-_PIECE: Final = 1024 * 1024
 _PIN: Final = "sha256="
-_VALIDATOR_CHARS: Final = 1024  # of a field that is kept and sent back; what is longer is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +133,14 @@ def _check_tls(response: httpx2.Response, target: _Target, ask: failures.Ask) ->
 
 def _validators(response: httpx2.Response) -> Validators:
     etag, modified = (response.headers.get(name, "") for name in ("etag", "last-modified"))
-    return Validators(*(value if len(value) <= _VALIDATOR_CHARS else "" for value in (etag, modified)))
+    return Validators(*(value if len(value) <= limits.VALIDATOR_CHARS else "" for value in (etag, modified)))
 
 
 async def _module(response: httpx2.Response, target: _Target, ask: failures.Ask) -> bytes:
     unpacker = unpack.Unpacker(blame.Origin("object", f"answer to {ask}"))
     hashed = hashlib.sha256()
     size = 0
-    async for piece in response.aiter_raw(_PIECE):
+    async for piece in response.aiter_raw(limits.READ_BYTES):
         size += len(piece)
         if size > limits.MODULE_BYTES:
             raise errors.Final(
