@@ -122,7 +122,7 @@ class Existing:
         """Say where it goes, and what an earlier run has left there."""
         where = f"{settings.context or 'the current context'} of {settings.kubeconfig}"
         self._emit(events.Notice(f"existing: {where}, namespace {settings.namespace}"))
-        for name in leftovers(api):
+        for name in leftovers(api) if settings.temporary else ():
             self._emit(
                 events.Notice(
                     f"namespace {name} is of another run; if none is under way: kubectl delete namespace {name}",

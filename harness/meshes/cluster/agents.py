@@ -33,10 +33,6 @@ class Agent:
         self._api = api
         self._path = f"/api/v1/namespaces/{namespace}/services/http:{service}:{agent.PORT}/proxy"
 
-    def answers(self) -> bool:
-        """Whether it is there."""
-        return _is_own(self._api.ask("GET", f"{self._path}/"))
-
     def request(self, address: str, wish: RequestWish) -> Response:
         """Have it send one request."""
         order = {"address": address, "wish": agent.request_data(wish)}

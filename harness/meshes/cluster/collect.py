@@ -21,9 +21,11 @@ from harness.meshes.cluster.settings import Settings
 from harness.services.kube import Api
 
 _LOG_LINES: Final = 5000
-_OBJECTS: Final = {
+_FILTERS: Final = {
     "autowasms": ("wasm.tcm.io/v1alpha1", "AutoWasm"),
     "envoyfilters": ("networking.istio.io/v1alpha3", "EnvoyFilter"),
+}
+_OBJECTS: Final = {
     "deployments": ("apps/v1", "Deployment"),
     "pods": ("v1", "Pod"),
     "endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
@@ -44,8 +46,8 @@ def collect(folder: Path, settings: Settings, api: Api, kubectl: Kubectl) -> Non
     """Write all of it into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Get] = {}
-    for namespace in dict.fromkeys((settings.namespace, settings.system)):
-        for name, kind in _OBJECTS.items():
+    for namespace, kinds in {settings.system: _OBJECTS, settings.namespace: _FILTERS | _OBJECTS}.items():
+        for name, kind in kinds.items():
             parts[f"{namespace}/{name}.yaml"] = functools.partial(_objects, api, kind, namespace)
         for pod in _pods(api, namespace):
             parts |= _of_pod(pod, api, kubectl, inside=namespace == settings.namespace)

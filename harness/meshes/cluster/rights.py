@@ -60,7 +60,7 @@ RULES: Final = (
     Rule("here", "security.istio.io", "peerauthentications", _MAKE),
     Rule("here", "", "pods", ("get", "list")),
     # Orders to the agents.
-    Rule("here", "", "services/proxy", ("create", "delete", "get"), _AGENTS),
+    Rule("here", "", "services/proxy", ("create", "delete"), _AGENTS),
     # What scenarios apply and look at.
     Rule("here", "wasm.tcm.io", "autowasms", _MAKE),
     Rule("here", "networking.istio.io", "envoyfilters", ("get",)),
@@ -78,14 +78,19 @@ RULES: Final = (
     Rule("system", "", "pods", ("list",), explains=True),
     Rule("system", "", "pods/log", ("get",), explains=True),
     Rule("system", "", "events", ("list",), explains=True),
+    Rule("system", "apps", "deployments", ("list",), explains=True),
+    Rule("system", "discovery.k8s.io", "endpointslices", ("list",), explains=True),
 )
-OWN_NAMESPACE: Final = Rule("everywhere", "", "namespaces", _MAKE)
+OWN_NAMESPACE: Final = (
+    Rule("everywhere", "", "namespaces", _MAKE),
+    Rule("everywhere", "", "namespaces", ("list",), explains=True),
+)
 """What a namespace of its own needs in addition."""
 
 
 def rules(namespace: str) -> list[Rule]:
     """All rules; without a namespace that is there already one must be made, and its name is not known before."""
-    return [*RULES] if namespace else [*RULES, OWN_NAMESPACE]
+    return [*RULES] if namespace else [*RULES, *OWN_NAMESPACE]
 
 
 def manifests(namespace: str, system: str) -> list[Object]:
