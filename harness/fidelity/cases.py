@@ -20,7 +20,7 @@ Not near 1000: so long Envoy leaves a connection open whose answer broke off (de
 whether a client sees that end or its own time-out first would be chance. All that breaks an answer off does so
 within 200 ms (the time-out of calls in vocabulary.py), which leaves 300 ms on both sides.
 """
-_AFTER_CALLS_MS: Final = 60
+_AFTER_CALLS_MS: Final = 150
 """The application's answer comes behind those to calls, so that their order is one that repeats."""
 
 

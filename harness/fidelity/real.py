@@ -59,7 +59,7 @@ class _Run:
             for name, rules in (script.get("clusters") or {}).items()
             if name != route and not any(rule.get("delay_ms") for rule in rules)
         ]
-        calls = rf"|^cluster\.({'|'.join(at_once)})\.upstream_rq_active$" if at_once else ""
+        calls = rf"|^cluster\.({'|'.join(at_once)})\.upstream_rq(_pending)?_active$" if at_once else ""
         self._watched = f"^{re.escape(_READ)}${calls}"
 
     def answer(self) -> dict[str, Any]:
