@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ from autowasm.oci import challenge, document, errcode
 from autowasm.oci.reference import Reference
 from autowasm.registry import body
 from autowasm.registry.credentials import Credentials
+
+_Key = tuple[str, str, str, Credentials | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Access:
         return httpx2.URL(f"{self.scheme}://{self.reference.endpoint}/v2/{self.reference.repository}")
 
     @property
-    def key(self) -> tuple[str, str, str, Credentials | None]:
+    def key(self) -> _Key:
         """Who may use an answer for what."""
         return self.scheme, self.reference.registry, self.scope, self.credentials
 
@@ -62,19 +65,34 @@ class Authorizer:
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
-        self._known: dict[tuple[str, str, str, Credentials | None], tuple[str, float]] = {}
+        self._known: dict[_Key, tuple[str, float]] = {}
+        self._turns: weakref.WeakValueDictionary[_Key, asyncio.Lock] = weakref.WeakValueDictionary()
 
     def known(self, access: Access) -> str | None:
         """What was accepted before, None where nothing was or is, or not for much longer."""
         value, until = self._known.get(access.key, (None, 0.0))
         return value if _now() < until else None
 
-    async def answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> str | None:
+    async def answer(
+        self, access: Access, challenges: Sequence[challenge.Challenge], refused: str | None
+    ) -> str | None:
         """The answer to a challenge; None where there is none (no credentials, a scheme of its own).
+
+        Of several requests that were refused at once, one gets the answer and all use it.
+
+        Args:
+            access: who wants what.
+            challenges: those of the refusal.
+            refused: the value that was sent and not accepted.
 
         Raises:
             errors.Error: the token server could not be reached, or refused.
         """
+        async with self._turns.setdefault(access.key, asyncio.Lock()):
+            known = self.known(access)
+            return known if known not in (None, refused) else await self._renew(access, challenges)
+
+    async def _renew(self, access: Access, challenges: Sequence[challenge.Challenge]) -> str | None:
         self._known.pop(access.key, None)
         asked = _now()
         found = await self._answer(access, challenges)

@@ -68,11 +68,12 @@ class Exchange:
 
     async def _authorized(self, call: Call, access: auth.Access) -> httpx2.Response:
         own = call.url.origin == access.api.origin
-        response = await self._send(call, access, self._authorizer.known(access) if own else None)
+        known = self._authorizer.known(access) if own else None
+        response = await self._send(call, access, known)
         if response.status_code != 401 or response.url.origin != access.api.origin:
             return response
         challenges = challenge.parse(response.headers.get_list("www-authenticate"))
-        answer = await self._authorizer.answer(access, challenges)
+        answer = await self._authorizer.answer(access, challenges, known)
         if answer is None:
             return response
         await body.beginning(response)  # read, so that the connection serves again

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx2
@@ -43,7 +43,7 @@ NONE: Final = Validators()
 class Fetched:
     """A module, and what its version is called."""
 
-    module: bytes
+    module: bytes = field(repr=False)
     validators: Validators
 
 

@@ -104,6 +104,19 @@ def test_life_of_a_token(guarded, life, asked):
     assert len(refused) == asked
 
 
+def test_tokens_are_asked_for_once(guarded):
+    """Requests that are refused at the same time have one of them get the token, also when it has run out."""
+    ref = stored.reference(guarded.registry)
+
+    async def use(registry):
+        await asyncio.gather(*(registry.resolve(ref, BOB) for _ in range(8)))
+        guarded.generation = 2
+        await asyncio.gather(*(registry.resolve(ref, BOB) for _ in range(8)))
+
+    stored.run(use)
+    assert len(guarded.tokens.seen) == 2
+
+
 TOKEN = Credentials(IDENTITY, "long-lived")
 
 
