@@ -25,6 +25,7 @@ BENCHES: Final = {
     "upgrade": ("bench.upgrade", 1),
     "check": ("bench.check", 1),
     "sim": ("bench.sim", 1),
+    "transfer": ("bench.transfer", 1),
 }
 
 
@@ -39,10 +40,13 @@ def main(names: Sequence[str]) -> None:
       upgrade   a module replaced under load: requests, failures, the longest gap
       check     a check of a small module and of a Go filter, cold and from the cache, beside a start of Envoy
       sim       requests a second through the simulated host, its memory, and a script beside a real Envoy
+      transfer  a 30 MB module pushed and pulled by wasmc and by crane
     """
-    binaries.ensure(local.PROGRAMS, lambda _event: None)
+    wanted = names or list(BENCHES)
+    peers = ["crane"] if "transfer" in wanted else []
+    binaries.ensure([*local.PROGRAMS, *peers], lambda _event: None)
     series: list[figures.Series] = []
-    for name in names or list(BENCHES):
+    for name in wanted:
         module, meshes = BENCHES[name]
         merged: dict[str, dict[str, Any]] = {}
         for _ in range(meshes):

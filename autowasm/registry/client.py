@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import httpx2
@@ -31,9 +31,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """A verified module. ``manifest`` is the digest that the reference stands for, be it an index's."""
+    """A verified module. ``manifest`` is the digest that the reference stands for, be it an index's.
 
-    module: bytes
+    The bytes are not part of its repr, as nowhere else: asyncio makes one of whatever a program ends with.
+    """
+
+    module: bytes = field(repr=False)
     module_digest: Digest
     manifest: Digest
     layout: str

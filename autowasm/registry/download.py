@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx2
@@ -24,7 +24,7 @@ class Stored:
 
     digest: Digest
     document: manifest.Manifest | manifest.Index
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 async def resolve(exchange: Exchange, access: Access) -> Digest:

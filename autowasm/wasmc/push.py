@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +97,8 @@ def push(connection: connections.Connection, wish: Wish, told: progress.Told) ->
     """
     module, extras = files.read(wish.file), wish.extras()
     _refuse(check.check(module, None), wish)
-    made = artifact.FORMATS[wish.shape](module, extras)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = artifact.FORMATS[wish.shape](module, dataclasses.replace(extras, each=pool.map))
     digest = asyncio.run(_send(connection, wish, made, told))
     return output.Pushed(wish.reference, digest, Digest.of(module), len(module))
 

@@ -7,7 +7,7 @@ with a registry's host: a part before the first slash with a dot or a port in it
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ _READ_BY_ISTIO: Final = frozenset({"docker-image", "oci-image", "module-artifact
 class Source:
     """A module with what was found out on the way to it."""
 
-    module: bytes
+    module: bytes = field(repr=False)
     findings: tuple[Finding, ...] = ()
 
 
@@ -41,7 +41,7 @@ def load(name: str, connection: Connection) -> Source:
     if Path(name).exists() or not (_is_reference(name) or name.startswith(_URLS)):
         return Source(files.read(Path(name)))
     if name.startswith(_URLS):
-        return Source(asyncio.run(_object(name, connection)))
+        return asyncio.run(_object(name, connection))
     return asyncio.run(_image(name.removeprefix(_OCI), connection))
 
 
@@ -53,9 +53,9 @@ def _is_reference(name: str) -> bool:
     return bool(slash) and outside and not name.endswith(".wasm")
 
 
-async def _object(url: str, connection: Connection) -> bytes:
+async def _object(url: str, connection: Connection) -> Source:
     async with connection.http() as http:
-        return await objects.fetch(http, url, PATIENCE)
+        return Source(await objects.fetch(http, url, PATIENCE))
 
 
 async def _image(text: str, connection: Connection) -> Source:

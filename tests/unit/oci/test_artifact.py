@@ -5,10 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import tarfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from autowasm import errors
 from autowasm.digest import Digest
 from autowasm.oci import artifact, blame, layouts, manifest, unpack
 
@@ -65,3 +69,56 @@ def test_reproducible(name):
     make = artifact.FORMATS[name]
     assert make(MODULE, artifact.PLAIN) == make(MODULE, artifact.PLAIN)
     assert make(MODULE, artifact.PLAIN).digest != make(MODULE + b"y", artifact.PLAIN).digest
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) - 1024, 3_500_000])
+def test_pieces_are_one_stream(size):
+    """A layer of several pieces is one sound gzip, the same whoever compresses the pieces."""
+    module = b"\0asm\1\0\0\0" + random.Random(size).randbytes(size // 2) + b"x" * (size - size // 2)
+    made = artifact.image(module)
+    with ThreadPoolExecutor(3) as pool:
+        assert artifact.image(module, artifact.Extras(each=pool.map)).blobs == made.blobs
+    unpacker = unpack.Unpacker(blame.Origin("registry", "layer"))
+    unpacker.feed(made.blobs[1].data)
+    assert unpacker.finish() == module
+    assert zlib.decompress(made.blobs[1].data, wbits=31)[512:].startswith(module)
+
+
+def test_configuration_beside_the_module():
+    """A configuration goes as a second file of the image, and as a layer of the artifact, byte by byte."""
+    extras = artifact.Extras(b'{"a": 1}')
+    archive = gzip.decompress(artifact.image(MODULE, extras).blobs[1].data)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as reader:
+        assert reader.getnames() == ["plugin.wasm", "runtime-config.json"]
+        assert reader.extractfile("plugin.wasm").read() == MODULE
+        assert reader.extractfile("runtime-config.json").read() == b'{"a": 1}'
+    made = artifact.binary(MODULE, extras)
+    assert [blob.data for blob in made.blobs] == [b'{"a": 1}', MODULE]
+
+
+def test_annotations():
+    """Annotations are the manifest's; one that the format sets itself is refused."""
+    extras = artifact.Extras(annotations={"by": "us"})
+    for make in artifact.FORMATS.values():
+        assert json.loads(make(MODULE, extras).manifest)["annotations"]["by"] == "us"
+    with pytest.raises(errors.Usage):
+        artifact.image(MODULE, artifact.Extras(annotations={"module.wasm.image/variant": "x"}))
+
+
+def test_cncf_is_what_its_tools_read():
+    """The CNCF's artifact has one layer, the bare module, and a configuration that names it."""
+    made = artifact.cncf(MODULE)
+    document = json.loads(made.manifest)
+    assert document["config"]["mediaType"] == "application/vnd.wasm.config.v0+json"
+    assert [layer["mediaType"] for layer in document["layers"]] == ["application/wasm"]
+    config = json.loads(made.blobs[0].data)
+    assert (config["architecture"], config["os"]) == ("wasm", "wasip1")
+    assert config["layerDigests"] == [str(Digest.of(MODULE))]
+
+
+@pytest.mark.parametrize("config", [b"", b"[]", b"{", b"\xff", b"[" * 5000])
+@pytest.mark.parametrize("name", ["image", "binary"])
+def test_configuration_that_is_none(name, config):
+    """What is no JSON object is no configuration."""
+    with pytest.raises(errors.Usage):
+        artifact.FORMATS[name](MODULE, artifact.Extras(config))
