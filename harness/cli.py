@@ -46,6 +46,8 @@ def main() -> None:
     Examples:
       harness run                                  every scenario, on the local mesh
       harness run scenarios/hello-world.yaml --mesh sim
+      harness run --mesh kind                      on a real cluster, made here and removed afterwards
+      harness plan                                 which scenarios run on which mesh, and why not
       harness up                                   a mesh to play with; Ctrl-C takes it down
       harness exec -- curl -s 10.99.1.2:9080/      run a command inside it
       harness doctor                               what each mesh needs here, and what is missing
