@@ -131,6 +131,9 @@ def test_programs_end_with_a_starter_that_is_killed(tmp_path: Path) -> None:
     starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert starter.stdout is not None
     pid = int(starter.stdout.readline())
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}/comm").read_text() != "sleep\n" and time.monotonic() < deadline:
+        time.sleep(0.01)  # before that its signal may not be set yet
     assert alive(pid)
     starter.kill()
     starter.communicate(timeout=20)
