@@ -26,13 +26,21 @@ _NONE: Final = "credentials not found in native keychain"  # what helpers print 
 _DOCKER_HUB: Final = {"docker.io": "https://index.docker.io/v1/"}  # the key that Docker's own client uses
 
 
+class _HomelessError(errors.Usage):
+    """There is no place for the user's configuration."""
+
+
 def find(registry: str, repository: str) -> Credentials | None:
     """The user's credentials: of the helper for the registry, else of the file; None where there are none.
 
     Raises:
         errors.Usage: the file or the helper cannot be used.
     """
-    helper = _helper(_document(), registry)
+    try:
+        document = _document()
+    except _HomelessError:
+        return None  # a user id without an account, as in containers
+    helper = _helper(document, registry)
     found = _ask(helper, registry) if helper else None
     return found or from_docker_config(f"{registry}/{repository}")
 
@@ -91,8 +99,8 @@ def _file() -> Path:
     try:
         return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     except RuntimeError as error:
-        raise errors.Usage(
-            "docker config: must be in a home, this user has none: set DOCKER_CONFIG"
+        raise _HomelessError(
+            "docker config: must be in a home, this user has none", remedy="Set DOCKER_CONFIG."
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Where a module to check comes from: a file, an image in a registry, a URL. One name says which.
 
-What is a file is read as one. A name of another kind begins with its scheme (oci://, https://, http://) or
+What is a file is read as one. A name of another kind begins with its scheme (oci://, docker://, https://, http://) or
 with a registry's host: a part before the first slash with a dot or a port in it, or localhost.
 """
 
@@ -17,7 +17,7 @@ from autowasm.registry import objects
 from autowasm.wasmc import files
 from autowasm.wasmc.connection import PATIENCE, Connection
 
-_OCI: Final = "oci://"
+_IMAGES: Final = ("oci://", "docker://")
 _URLS: Final = ("https://", "http://")
 _READ_BY_ISTIO: Final = frozenset({"docker-image", "oci-image", "module-artifact"})
 """Layouts that Istio's own WasmPlugin loads (pkg/wasm/imagefetcher.go); AutoWasm loads all that it knows."""
@@ -42,11 +42,11 @@ def load(name: str, connection: Connection) -> Source:
         return Source(files.read(Path(name)))
     if name.startswith(_URLS):
         return asyncio.run(_object(name, connection))
-    return asyncio.run(_image(name.removeprefix(_OCI), connection))
+    return asyncio.run(_image(name, connection))
 
 
 def _is_reference(name: str) -> bool:
-    if name.startswith(_OCI):
+    if name.startswith(_IMAGES):
         return True
     host, slash, _ = name.partition("/")
     outside = host not in ("", ".", "..") and (host == "localhost" or "." in host or ":" in host)

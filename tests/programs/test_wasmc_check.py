@@ -63,7 +63,7 @@ def site(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("prefix", ["", "oci://"])
+@pytest.mark.parametrize("prefix", ["", "oci://", "docker://"])
 @pytest.mark.parametrize(("shape", "layout"), [("image", "oci-image"), ("binary", "module-artifact")])
 def test_image(server: registry_server.Server, tmp_path: Path, prefix: str, shape: str, layout: str) -> None:
     """An image is pulled and checked, and its layout is told beside what the module has."""

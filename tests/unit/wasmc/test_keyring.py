@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -219,6 +220,32 @@ def test_login_asks_for_no_repository(config):
         (asked,) = server.asked("GET", "/token")
     assert asked.path == "/token?service=s"
     assert asked.headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without an account")
+def test_nobodys_home():
+    """A user without an account, as in a container, has no passwords; to keep one is bad input."""
+    code = (
+        "import os; from autowasm import errors; from autowasm.wasmc import keyring; os.setuid(54321)\n"
+        "print(keyring.find('r.io', 'a'))\n"
+        "try: keyring.save('r.io', keyring.Credentials('bob', 'pw'))\n"
+        "except errors.Usage as error: print(error.message)\n"
+    )
+    environment = {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    said = ["None", "docker config: must be in a home, this user has none"]
+    assert ran.stdout.splitlines() == said, ran.stderr
+
+
+def test_identity_token_of_a_helper(config, tmp_path):
+    """A helper that keeps an identity token says so by the user's name, and it counts as one."""
+    _write(config, {"credsStore": "file"})
+    (tmp_path / "bin" / "docker-credential-file").write_text(
+        """#!/bin/sh\necho '{"ServerURL":"r.io","Username":"<token>","Secret":"abc"}'\n"""
+    )
+    assert keyring.find("r.io", "a").is_token
 
 
 @pytest.mark.parametrize(
