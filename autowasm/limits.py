@@ -59,6 +59,13 @@ UNPACK_RATIO_FROM_BYTES: Final = 32 * MIB
 """How many times its compressed size a layer may unpack to, counted from a size on that no sidecar fetches without
 being told to: modules reach four to ten, bombs a thousand (gzip) and more (zstd)."""
 
+STREAM_MEMBERS: Final = 50_000
+"""Members of one gzip stream, or frames of one zstd stream: each costs some microseconds however little it holds.
+eStargz has one for each file, and for each 4 MiB of a large one."""
+
+UNPACK_STEP_BYTES: Final = 16 * 1024
+"""Compressed bytes that a decompressor is given at once: at the end of a member it copies what is left of them."""
+
 ZSTD_WINDOW_LOG: Final = 23
 """Largest window of a zstd frame, as a power of two of bytes: the 8 MiB that every decoder should have (RFC 8878,
 section 3.1.1.1.2). The stream says how much it wants, and gets it at once."""

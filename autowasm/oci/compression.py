@@ -42,6 +42,10 @@ class Decompressor(Protocol):
     def pending(self) -> bool:
         """Whether more content can be had without more data."""
 
+    @property
+    def members(self) -> int:
+        """How many members or frames have begun."""
+
     def step(self, data: bytes, most: int) -> tuple[bytes, bytes]:
         """At most ``most`` bytes of content, and what is left of the data. Raises Broken."""
 
@@ -63,6 +67,7 @@ class Gzip:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
+        self.members = 1
 
     @property
     def whole(self) -> bool:
@@ -76,6 +81,7 @@ class Gzip:
             if not data:
                 return b"", b""
             self._member = zlib.decompressobj(wbits=31)
+            self.members += 1
         try:
             piece = self._member.decompress(data, most)
         except zlib.error as error:
@@ -90,6 +96,7 @@ class Zstd:
 
     def __init__(self) -> None:
         self._frame = _frame()
+        self.members = 1
 
     @property
     def whole(self) -> bool:
@@ -100,6 +107,7 @@ class Zstd:
         """A piece of content and the rest of the data. Raises Broken."""
         if self._frame.eof:
             self._frame = _frame()
+            self.members += 1
         try:
             piece = self._frame.decompress(data, most)
         except zstd.ZstdError as error:

@@ -21,6 +21,7 @@ _HEADER_ONLY: Final = b"123456"  # links, devices and folders have no content, w
 _FILE: Final = b"\x0007"
 _PAX: Final = b"x"
 _GNU_NAME: Final = b"L"
+_COUNTS: Final = (b"path", b"size")  # of pax records; others are not kept, there may be any number of them
 
 
 @dataclass(slots=True)
@@ -204,6 +205,7 @@ def _pax(content: bytes) -> dict[bytes, bytes]:
         if not space or not digits.isdigit() or int(digits) <= len(digits) + 1:
             break
         key, _, value = content[at + len(digits) + 1 : at + int(digits)].partition(b"=")
-        records[key] = value.removesuffix(b"\n")
+        if key in _COUNTS:
+            records[key] = value.removesuffix(b"\n")
         at += int(digits)
     return records

@@ -122,9 +122,11 @@ class _Compressed:
         self._total = 0
 
     def feed(self, data: bytes) -> None:
-        self._taken += len(data)
-        while data or self._stream.pending:
-            data = self._step(data)
+        for at in range(0, len(data), limits.UNPACK_STEP_BYTES):
+            rest = data[at : at + limits.UNPACK_STEP_BYTES]
+            self._taken += len(rest)
+            while rest or self._stream.pending:
+                rest = self._step(rest)
 
     def finish(self) -> bytes:
         if not self._stream.whole:
@@ -145,6 +147,10 @@ class _Compressed:
         return rest
 
     def _check(self) -> None:
+        if self._stream.members > limits.STREAM_MEMBERS:
+            raise self._origin.too_large(
+                f"{self._stream.name} must have at most {limits.STREAM_MEMBERS} members, has more"
+            )
         if self._total > limits.UNPACKED_BYTES:
             raise self._origin.too_large(f"must unpack to at most {limits.UNPACKED_BYTES} bytes")
         if self._total > limits.UNPACK_RATIO_FROM_BYTES and self._total > limits.UNPACK_RATIO * self._taken:

@@ -150,6 +150,14 @@ def _zstd_of(head: bytes, size: int) -> bytes:
     return zstd.compress(head) + zstd.compress(bytes(64 * MIB)) * (size // (64 * MIB))
 
 
+def _pax(number: int) -> bytes:
+    """A pax header that says something new of the next entry, below the ratio."""
+    said = random.Random(number).randbytes(400).hex().encode() + bytes(60_000)
+    record = b"%d key%08d=%s\n"
+    size = len(record % (60_000, number, said))
+    return _entry("x", size, tarfile.XHDTYPE) + record % (size, number, said) + bytes(-size % 512)
+
+
 def _nested(times: int) -> bytes:
     data = stored.MODULE
     for _ in range(times):
@@ -231,6 +239,21 @@ ATTACKS: Final[dict[str, Attack]] = {
         "a zstd bomb in gzip", "NoModule", _layer(lambda: gzip.compress(_zstd_of(b"x", GIB)))
     ),
     "zstd-window": Attack("zstd that wants 256 MiB of window", "NoModule", _layer(lambda: _window(28))),
+    "gzip-members": Attack(
+        "a million gzip members without content",
+        "TooLarge",
+        _layer(lambda: gzip.compress(_entry("zeros", GIB)) + gzip.compress(b"") * 1_000_000),
+    ),
+    "zstd-frames": Attack(
+        "a million zstd frames to skip",
+        "TooLarge",
+        _layer(lambda: zstd.compress(_entry("zeros", GIB)) + b"\x50\x2a\x4d\x18\0\0\0\0" * 1_000_000),
+    ),
+    "tar-pax-many": Attack(
+        "7,000 pax headers of 60 KiB for one entry",
+        "NoModule",
+        _layer(lambda: gzip.compress(b"".join(_pax(number) for number in range(7_000)))),
+    ),
     "tar-size": Attack(
         "a tar header of 8 EiB", "TooLarge", _layer(lambda: gzip.compress(_entry("plugin.wasm", 1 << 63)))
     ),
