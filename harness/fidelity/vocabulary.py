@@ -95,8 +95,8 @@ TEXTS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "key": (b"a", b"b", b"", b"long-" + b"k" * 100),
     "vm": (b"vm", b"", b"other"),
     "metric": (b"hits", b"level", b"size", b"a.b.c"),
-    # A name, and messages: of a cluster that there is, and of one that there is not. Not of a server for Google's client:
-    # what it says comes from threads of its own, at any time.
+    # A name, and messages: of a cluster that there is, and of one that there is not. Not of a server for Google's
+    # client: what it says comes from threads of its own, at any time.
     "service": (b"auth", b"\x0a\x06\x0a\x04auth", b"\x0a\x08\x0a\x04auth\x28\x01", b"\x0a\x03\x0a\x01x", b"absent"),
     "method": (b"Checks", b"check"),
     "cluster": (b"auth", b"auth", b"absent", b""),
