@@ -47,6 +47,11 @@ somebody gives up, and a server that drips holds no worker for longer than the g
 SLOW_AFTER_SECONDS: Final = 60.0
 """When to come back to a server that is too slow: more than a caller in front of it waits for."""
 
+CRUMBS: Final = 20_000
+CRUMB_BYTES: Final = 64
+"""Pieces of a body after which they must have so many bytes on average: a chunk of one byte takes ten microseconds to
+read, a module in such chunks most of an hour. What a network cuts has a thousand bytes and more."""
+
 HEADER_BYTES: Final = 100 * 1024
 """Largest header of an answer; the HTTP library's own cap (httpcore, MAX_INCOMPLETE_EVENT_SIZE), which a test holds
 it to."""

@@ -1,4 +1,4 @@
-"""Bounds for servers that answer a byte now and then: each read is in time, and the whole never ends.
+"""Bounds for servers that answer a byte now and then, or byte by byte: each read is in time, and the whole never ends.
 
 Time that the reader takes for its own work is not the server's. The connection pool's time-outs stay what
 they are, for servers that say nothing at all.
@@ -16,7 +16,7 @@ from autowasm import limits
 
 
 class TooSlow(httpx2.TransportError):
-    """The server answers, but slower than the least pace."""
+    """The server answers, but slower than the least pace, or in pieces that take more work than they bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Transport(httpx2.AsyncBaseTransport):
             async with asyncio.timeout(patience):
                 response = await self._inner.handle_async_request(request)
         except TimeoutError as error:
-            raise TooSlow(f"no answer within {patience:.0f} seconds") from error
+            raise TooSlow(f"no answer within {patience:.3g} seconds") from error
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Stream(response.stream, self._pace)
         return response
@@ -64,13 +64,16 @@ class _Stream(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         now = asyncio.get_running_loop().time
-        waited, size = 0.0, 0
+        waited, size, pieces = 0.0, 0, 0
         began = now()
         async for piece in self._inner:
             waited += now() - began
             size += len(piece)
+            pieces += 1
+            if pieces > limits.CRUMBS and size < pieces * limits.CRUMB_BYTES:
+                raise TooSlow(f"{size} bytes in {pieces} pieces, least is {limits.CRUMB_BYTES} a piece")
             if waited > self._pace.grace and size < waited * self._pace.least:
-                raise TooSlow(f"{size} bytes in {waited:.0f} seconds, least is {self._pace.least} a second")
+                raise TooSlow(f"{size} bytes in {waited:.3g} seconds, least is {self._pace.least} a second")
             yield piece
             began = now()
 

@@ -132,6 +132,7 @@ def _body(announced: str) -> bytes:
 
 
 UNTIL_CLOSED: Final = _body("Connection: close")
+CHUNKED: Final = _body("Transfer-Encoding: chunked")
 LONG: Final = _body("Content-Length: 99999999999999")
 
 
@@ -298,6 +299,26 @@ ATTACKS: Final[dict[str, Attack]] = {
         "a header, one field every 50 ms",
         "Unreachable",
         _raw(lambda _path: _endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.05)),
+    ),
+    "chunks": Attack(
+        "a layer in chunks of one byte",
+        "Unreachable",
+        _blob(lambda _path: _endless(CHUNKED, b"1\r\nx\r\n" * 1000), size=100 * MIB),
+    ),
+    "chunk-extension": Attack(
+        "a chunk whose extension has no end",
+        "Unreachable",
+        _blob(lambda _path: _endless(CHUNKED + b"5;", b"a=b;" * 1000)),
+    ),
+    "endless-trailer": Attack(
+        "a trailer without an end",
+        "Unreachable",
+        _blob(lambda _path: _endless(CHUNKED + b"1\r\nx\r\n0\r\n", b"X-Field: and one more\r\n" * 100)),
+    ),
+    "endless-interim": Attack(
+        "interim answers without an end",
+        "Unreachable",
+        _raw(lambda _path: _endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)),
     ),
     "endless-header": Attack(
         "a header without an end",
