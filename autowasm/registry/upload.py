@@ -65,15 +65,25 @@ async def send_blob(exchange: Exchange, access: Access, sending: Sending) -> Sta
     Raises:
         errors.Error: whatever an exchange raises; after a Retry the same ``sending`` goes on where it was.
     """
-    at = 0
-    if sending.where is not None:
-        at = await _arrived(exchange, access, sending)
-    if sending.where is None:
-        state = await without(exchange, access, sending)
-        if state is not None:
-            sending.manner.told(sending.blob, len(sending.blob.data))
-            return state
-        await _begin(exchange, access, sending)
+    at = await _arrived(exchange, access, sending) if sending.where is not None else 0
+    while True:
+        if sending.where is None:
+            state = await without(exchange, access, sending)
+            if state is not None:
+                sending.manner.told(sending.blob, len(sending.blob.data))
+                return state
+            await _begin(exchange, access, sending)
+        try:
+            await _try(exchange, access, sending, at)
+            return "sent"
+        except errors.Retry as error:
+            further = await _further(exchange, access, sending, at) if error.reason == "Unreachable" else None
+            if further is None:
+                raise
+            at = further  # each such try brings the end nearer, so they end
+
+
+async def _try(exchange: Exchange, access: Access, sending: Sending, at: int) -> None:
     try:
         await _send(exchange, access, sending, at)
     except errors.Final as error:
@@ -82,7 +92,15 @@ async def send_blob(exchange: Exchange, access: Access, sending: Sending) -> Sta
             raise
         # Gone, as after a restart of the registry, or not to be continued: another one may be begun.
         raise errors.Retry(error.message, side="registry", reason="RegistryFault") from error
-    return "sent"
+
+
+async def _further(exchange: Exchange, access: Access, sending: Sending, at: int) -> int | None:
+    """How many bytes came of an upload that was cut, None where no more came than before, or nobody says."""
+    try:
+        came = await _arrived(exchange, access, sending)
+    except errors.Retry:
+        return None
+    return came if came > at else None
 
 
 async def send_manifest(exchange: Exchange, access: Access, made: artifact.Artifact) -> Digest:

@@ -170,6 +170,20 @@ def test_cut_upload_goes_on(patched, said):
     assert len(patched.asked("POST", UPLOADS)) == 1
 
 
+def test_cut_again_and_again(patched):
+    """An upload that comes further with each try goes on, however often it is cut; one that stands still ends."""
+    patched.routes["PATCH", "/up"] = [*[Answer(cut=-1)] * 7, Answer(202, headers={"Location": "/next"})]
+    patched.routes["GET", "/up"] = [
+        Answer(204, headers={"Range": f"0-{end}"}) for end in range(999, 8000, 1000)
+    ]
+    assert _store(patched) == LARGE.digest
+    assert [SIZE - len(seen.body) for seen in patched.asked("PATCH", "/up")] == [0, *range(1000, 8000, 1000)]
+    patched.routes["PATCH", "/up"] = Answer(cut=-1)
+    with pytest.raises(errors.Retry) as caught:
+        _store(patched)
+    assert caught.value.message.endswith("tried 3 times")
+
+
 def test_cut_after_the_last_byte(patched):
     """An upload that came whole is only ended."""
     patched.routes["PATCH", "/up"] = Answer(cut=-1)
