@@ -16,7 +16,7 @@ from autowasm.registry.exchange import Call, Exchange
 
 _PAGE: Final = 1000  # tags asked for at once; registries give fewer as they like
 _TAGS_MAX: Final = 100_000
-_NEXT: Final = re.compile(r'<([^>]{1,4096})>[^,]*;\s*rel="?next"?', re.IGNORECASE)
+_NEXT: Final = re.compile(r'<([^>]{1,2048})>[^,]*;\s*rel="?next"?', re.IGNORECASE)
 
 
 async def tags(exchange: Exchange, access: Access) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def _names(data: bytes, ask: failures.Ask) -> list[str]:
 
 def _following(call: Call, response: httpx2.Response) -> httpx2.URL | None:
     """The next page (RFC 8288), which is the same registry's."""
-    match = _NEXT.search(response.headers.get("link", "")[:8192])
+    match = _NEXT.search(response.headers.get("link", "")[:2048])
     if match is None:
         return None
     try:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
+import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autowasm import errors
+from autowasm.net import failures
+from autowasm.registry import listing
+from autowasm.registry.exchange import Call
 from tests.unit.net import tiny_server
 from tests.unit.net.tiny_server import Answer
 from tests.unit.registry import stored
@@ -103,3 +110,33 @@ def test_not_deleted(server, rest, hint):
     assert caught.value.reason == "Refused"
     assert caught.value.remedy.startswith("Allow deletion")
     assert ("by digest alone" in caught.value.remedy) is hint
+
+
+_JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3)
+)
+
+
+@given(st.binary(max_size=200) | st.builds(lambda tags: json.dumps({"tags": tags}).encode(), _JSON))
+def test_any_answer(data):
+    """Whatever a server calls a list of tags is a list of printable names, or refused."""
+    names: list[str] = []
+    with contextlib.suppress(errors.Final):
+        names = listing._names(data, failures.Ask("registry", "GET", "http://r.io/v2/a/tags/list"))
+    assert all(isinstance(name, str) and name.isprintable() for name in names)
+
+
+@given(
+    st.text(st.characters(codec="ascii", exclude_categories=["C"]))
+    | st.from_regex(r"<[^>]{0,40}>; rel=.?next.?")
+)
+def test_any_link(link):
+    """Whatever a server links to, the next page is the same server's, or there is none."""
+    call = Call("GET", httpx2.URL("http://r.io/v2/a/tags/list?n=1000"))
+    response = httpx2.Response(
+        200, headers={"Link": link.encode("ascii", "ignore").decode().replace("\n", "")}
+    )
+    following = None
+    with contextlib.suppress(errors.Final):
+        following = listing._following(call, response)
+    assert following is None or following.origin == call.url.origin
