@@ -22,10 +22,15 @@ HOME: Final = "home"
 """Extension of a request: the host that its sender means. Redirects keep it, whoever they lead to."""
 
 _THIS_HOST: Final = "127.0.0.1"
+_NAME_IT: Final = "Where this host itself is meant, name it as localhost, *.localhost or by its address."
 
 
 class Blocked(httpx2.TransportError):
-    """An address must not be dialled; the message says which and why."""
+    """An address must not be dialled; the message says which and why, ``remedy`` what else may be meant."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 async def check(request: httpx2.Request) -> None:
@@ -89,7 +94,8 @@ class _Dialer(httpcore2.AsyncNetworkBackend):
         refusals = {text: _refusal(text, loopback=loopback) for text in found}
         allowed = [text for text in found if not refusals[text]]
         if not allowed:
-            raise Blocked(f"{found[0]} is {refusals[found[0]]}")
+            leads_here = any(addresses.means_loopback(text) for text in found)
+            raise Blocked(f"{found[0]} is {refusals[found[0]]}", _NAME_IT if leads_here else "")
         return allowed
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import os
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def of_exception(ask: Ask, error: Exception) -> errors.Error:
         return _final(ask, f"no TLS spoken: {ask}", "Ask for plain HTTP where the server really has no TLS.")
     if isinstance(error, dial.Blocked):
         message = f"address not allowed: {ask}: {error}"
-        return errors.Final(message, side=ask.side, reason="Refused", remedy=_BLOCKED)
+        return errors.Final(message, side=ask.side, reason="Refused", remedy=error.remedy)
     if isinstance(error, pace.TooSlow):
         message = f"too slow: {ask}: {error}"
         return errors.Retry(message, side=ask.side, reason="Unreachable", after=limits.SLOW_AFTER_SECONDS)
@@ -97,14 +98,20 @@ def of_exception(ask: Ask, error: Exception) -> errors.Error:
     if isinstance(error, httpx2.TimeoutException):
         said = f"no answer in time ({type(error).__name__})"
     else:
-        said = str(causes[-1]) or str(error) or type(error).__name__
+        said = _said(causes[-1]) or str(error) or type(error).__name__
     return errors.Retry(f"unreachable: {ask}: {said}", side=ask.side, reason="Unreachable")
 
 
-_BLOCKED: Final = "Where this host itself is meant, name it as localhost, *.localhost or by its address."
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 )
+
+
+def _said(cause: BaseException) -> str:
+    # asyncio puts the address in the place of the system's words: "[Errno 111] Connect call failed (...)"
+    if isinstance(cause, OSError) and cause.errno and str(cause.strerror).startswith("Connect call failed"):
+        return os.strerror(cause.errno).lower()
+    return str(cause)
 
 
 def _final(ask: Ask, message: str, remedy: str = "") -> errors.Final:
