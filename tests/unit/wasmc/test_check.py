@@ -94,7 +94,7 @@ def test_capabilities_and_environment(folder: Path) -> None:
         (["minimal.wasm", "--config", "@none"], "file 'none': must be readable"),
         (["none.wasm"], "file 'none.wasm': must be readable"),
         (["build/none.wasm"], "file 'build/none.wasm': must be readable"),
-        (["oci://r.io/A"], "reference 'r.io/A': a part of the repository"),
+        (["oci://r.io/A"], "reference 'oci://r.io/A': a part of the repository"),
         (["r.io/A:v1"], "reference 'r.io/A:v1': a part of the repository"),
         (["minimal.wasm", "hello.wasm"], "Got unexpected extra argument"),
     ],
