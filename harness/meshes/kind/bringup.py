@@ -85,6 +85,8 @@ class BringUp:
         istio = start(self._load, nodes, made, others)
         made.result()
         crds = start(self._install, nodes, releases.base(images), "Istio's CRDs")
+        nodes.settle(self._programs)
+        names = start(self._names, nodes)
         for part in (istio, crds, own):
             if part is not own or part.done():  # if it has failed already, nobody waits for istiod first
                 part.result()
@@ -93,6 +95,7 @@ class BringUp:
         own.result()
         with self._phases.phase("injection", f"of sidecars, in {nodes.name}"):
             injection.wait(nodes)
+        names.result()
         mesh = self._mesh(nodes, emit)
         mesh.__enter__()
         system.result()
@@ -102,6 +105,10 @@ class BringUp:
         if not nodes.runs():
             with self._phases.phase("cluster", nodes.name):
                 nodes.create(self._site.images.node)
+
+    def _names(self, nodes: Nodes) -> None:
+        with self._phases.phase("name service", f"CoreDNS of {nodes.name}"):
+            nodes.serve_names(self._programs)
 
     def _load(self, nodes: Nodes, made: Future[None], images: tuple[str, ...]) -> None:
         """Begins while the control plane of a new cluster still starts."""

@@ -39,6 +39,8 @@ exec {ends} {kind} "$@" >> {folder}/kind.log 2>&1
 _KIND_SECONDS: Final = 900.0  # it has limits of its own for each of its steps
 _LOAD_SECONDS: Final = 300.0
 _PROBE_SECONDS: Final = 20.0
+_SHORT: Final = "--timeout=10s"
+_LONG: Final = "--timeout=180s"
 _working_folder: Final = threading.Lock()  # a process has but one
 
 
@@ -86,6 +88,37 @@ class Nodes:
             raise tools.failure(
                 f"kind create cluster {self.name}", str(error), self.folder / "kind.log"
             ) from error
+
+    def settle(self, programs: tools.Tools) -> None:
+        """Wait until pods reach Services. kind does not; who asks for one before hangs half a minute. Raises Broken."""
+        self._kube_system("kube-proxy", programs, "rollout", "status", "daemonset/kube-proxy", _LONG)
+
+    def serve_names(self, programs: tools.Tools) -> None:
+        """Wait for CoreDNS, once Services are reached. Raises Broken.
+
+        Pods of it that began earlier hang in their first connection to the API server: new ones are there sooner. Who
+        finds no name service asks again half a minute later (gRPC resolves a name no more often than that).
+        """
+        try:
+            self._kube_system("CoreDNS", programs, "rollout", "status", "deployment/coredns", _SHORT)
+        except Broken:
+            self._kube_system(
+                "CoreDNS", programs, "delete", "pods", "--selector=k8s-app=kube-dns", "--wait=false"
+            )
+            self._kube_system("CoreDNS", programs, "rollout", "status", "deployment/coredns", _LONG)
+
+    def _kube_system(self, what: str, programs: tools.Tools, *words: str) -> None:
+        access = (
+            "--kubeconfig",
+            str(self.kubeconfig),
+            "--context",
+            self.context,
+            "--namespace",
+            "kube-system",
+        )
+        argv = [str(self.toolchain.path("kubectl")), *access, *words]
+        log = self.folder / "kube-system.log"
+        programs.run(tools.Program(f"{what} of {self.name}", argv, log))
 
     def delete(self) -> None:
         """Remove it, its volume included; nothing happens where it is not there. Raises Broken."""
