@@ -83,7 +83,10 @@ def _send_all(connection: socket.socket, parts: list[bytes], read: Callable[[], 
 
 def _taken(read: Callable[[], int], sent: int) -> bool:
     """Whether all has been read, and worked on: bytes are counted a moment before that, so it is asked twice."""
-    return read() >= sent and read() >= sent
+    if read() < sent:
+        return False
+    time.sleep(_POLL)
+    return read() >= sent
 
 
 def _answered(connection: socket.socket) -> bool:

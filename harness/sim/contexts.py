@@ -14,7 +14,7 @@ from harness.sim.cel import Node
 from harness.sim.clock import Timer
 from harness.sim.maps import HeaderMap, Pair
 from harness.sim.plugin import Plugin
-from harness.sim.world import Metric, World
+from harness.sim.world import Ends, Metric, World
 
 VM: Final = 0
 """Number of the VM's own context."""
@@ -109,6 +109,8 @@ class Context:
 
     def readable(self, kind: MapType) -> HeaderMap | None:
         """A header map to be read; those of answers to calls are the root's."""
+        if kind in (MapType.HTTP_CALL_RESPONSE_HEADERS, MapType.HTTP_CALL_RESPONSE_TRAILERS):
+            self.root.see_answer()
         return self.root.answer_maps.get(kind)
 
     @property
@@ -126,6 +128,7 @@ class Context:
         if kind is BufferType.PLUGIN_CONFIGURATION:
             return self.plugin.configuration if self.configuring else None
         if kind is BufferType.HTTP_CALL_RESPONSE_BODY:
+            self.root.see_answer()
             return self.root.answer_body
         if kind is BufferType.GRPC_CALL_MESSAGE:
             return self.root.grpc_message
@@ -181,6 +184,7 @@ class Root(Context):
         self.in_configuration = False
         self.answer_maps: dict[MapType, HeaderMap] = {}
         self.answer_body: bytes | None = None
+        self.answer_gone = False
         self.grpc_message: bytes = EMPTY
         self.status: tuple[int, bytes] = (0, b"")
         self.calls: dict[int, Any] = {}
@@ -194,6 +198,20 @@ class Root(Context):
     def configuring(self) -> bool:
         """See Context."""
         return self.in_configuration
+
+    def see_answer(self) -> None:
+        """Look at the answer to a call.
+
+        Where the module has no callback for answers, the host keeps a pointer to what is freed until its next callback
+        has returned (Context::onHttpCallSuccess; measured).
+
+        Raises:
+            Ends: there is such a pointer.
+        """
+        if self.answer_gone:
+            raise Ends(
+                "SIGSEGV: Envoy ends itself: the answer to a call was read where no callback gets answers"
+            )
 
     def set_period(self, milliseconds: int) -> None:
         """Tick so often; 0 ends it."""

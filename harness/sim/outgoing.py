@@ -119,6 +119,9 @@ def _start(vm: Machine, call: Call, answer: Callable[[Reply | Failed], None]) ->
     call.timers.append(world.clock.after(wire.HOP, arrive))
 
 
+_HEARS: Final = "proxy_on_http_call_response"
+
+
 def _http_answer(vm: Machine, root: Root, token: int, reply: Reply | Failed) -> None:
     if token not in root.calls:
         return
@@ -137,13 +140,17 @@ def _http_answer(vm: Machine, root: Root, token: int, reply: Reply | Failed) -> 
     root.answer_body = body
 
     def forget() -> None:
+        root.answer_gone = False
         root.answer_body = None
         root.answer_maps.clear()
         root.calls.pop(token, None)
 
     vm.later(forget)
+    if not vm.exports(_HEARS):  # nothing is called, behind which it would be forgotten
+        root.answer_gone = True
+        return
     sizes = len(headers.pairs), len(body), len(trailers.pairs)
-    vm.call(root, "proxy_on_http_call_response", root.number, token, *sizes)
+    vm.call(root, _HEARS, root.number, token, *sizes)
 
 
 # ------------------------------------------------------------------------------- gRPC

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.sim import Filter, NotLoaded, batch, vm
+from harness.sim import Filter, NotLoaded, answer, batch, vm
 from tests.unit.sim.modules import Texts, call, module
 
 ANSWER = "send_local_response", 403
@@ -93,6 +93,20 @@ def test_an_end_in_a_test_of_a_filter() -> None:
         == "SIGSEGV: Envoy ends itself: proxy_send_local_response: a stream must not be at its end"
     )
     loaded.sleep(1)
+
+
+def test_an_answer_that_nobody_hears() -> None:
+    """Without a callback for answers, looking at one in the next callback ends Envoy; behind that it is gone."""
+    texts = Texts()
+    headers = texts.pairs((":method", "GET"), (":path", "/"), (":authority", "side"))
+    asks = call("http_call", texts("side"), headers, texts(""), texts(""), 1000, 64)
+    looks = call("get_buffer_bytes", 4, 0, 9, 8, 12)
+    for heard, outcome in (({}, "ended"), ({"on_http_call_response": ""}, "response")):
+        made = module(texts, on_request_headers=asks, on_response_headers=looks, **heard)
+        slow = {"side": answer(), "app": answer(delay=0.1)}
+        assert Filter.load(made, upstreams=slow).request().outcome == outcome
+    later = module(texts, on_request_headers=asks, on_response_headers="", on_response_body=looks)
+    assert Filter.load(later, upstreams=slow).request().outcome == "response"
 
 
 def test_an_end_at_a_tick() -> None:
