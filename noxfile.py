@@ -179,7 +179,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Do the types hold? mypy, strict, over both packages."""
-    _install(session, "types")
+    _install(session, "types", extra="harness,kind")
     session.run("mypy")
 
 
