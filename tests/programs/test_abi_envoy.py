@@ -510,6 +510,12 @@ class Envoy:
             return response.status, response.read()
         except http.client.IncompleteRead as broken:
             return 0, broken.partial
+        except http.client.BadStatusLine as odd:
+            if words := re.match(
+                r"HTTP/1\.1 (\d+) ", odd.line
+            ):  # a module may set any number, and Envoy writes it
+                return int(words[1]), b""
+            raise
         except TimeoutError:
             return _PAUSED, b""
         finally:
