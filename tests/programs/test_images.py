@@ -132,8 +132,17 @@ def test_the_registry_serves_and_can_be_pulled_from_by_digest(
     answering: Engine, made: images.Images, request: pytest.FixtureRequest
 ) -> None:
     """The registry's image keeps what is pushed; a released image is found by name and pulled by name and digest."""
+    name = f"test-images-{os.getpid()}"
+    network = answering.client.networks.create(
+        name, labels={LABEL: "test"}
+    )  # our own engine has no default one
+    request.addfinalizer(network.remove)
     container = answering.client.containers.run(
-        made.registry, detach=True, ports={"5000/tcp": ("127.0.0.1", None)}, labels={LABEL: "test"}
+        made.registry,
+        detach=True,
+        network=name,
+        ports={"5000/tcp": ("127.0.0.1", None)},
+        labels={LABEL: "test"},
     )
     request.addfinalizer(lambda: container.remove(force=True, v=True))
     container.reload()

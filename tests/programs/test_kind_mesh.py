@@ -145,8 +145,13 @@ def test_a_run_that_is_ended_leaves_nothing(client: Any, number: signal.Signals)
         process.communicate(timeout=120)
     if number == signal.SIGKILL:
         assert _ours(client) != []
-        done = subprocess.run(
-            _harness("down"), cwd=_ROOT, capture_output=True, text=True, check=False, timeout=120
+        done = subprocess.run(  # by its name: whoever runs the tests may have kept a mesh
+            _harness("down", "--name", _NAME),
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         assert f"removed mesh {_NAME}\n" in done.stdout, done.stderr
     assert _ours(client) == []
