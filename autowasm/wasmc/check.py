@@ -14,7 +14,7 @@ from autowasm import errors, limits
 from autowasm.abi import capabilities, check, tables
 from autowasm.store import compiled
 from autowasm.wasmc import connection as connections
-from autowasm.wasmc import files, output, source
+from autowasm.wasmc import files, output, pairs, source
 
 _CAPABILITIES: Final = frozenset(
     name
@@ -70,11 +70,12 @@ def command(connection: connections.Connection, name: str, form: str, **given: A
 
 
 def _configuration(given: dict[str, Any]) -> check.Configuration:
+    environment = pairs.read("--env", "NAME=VALUE", given["env"], "Envoy refuses a second {key}")
     return check.Configuration(
         vm=_bytes(given["vm_config"]),
         plugin=_bytes(given["config"]),
         root_id=given["root_id"],
-        environment=_environment(given["env"]),
+        environment=tuple(environment.items()),
         capabilities=_capabilities(given["capability"]),
     )
 
@@ -91,18 +92,6 @@ def _bytes(text: str) -> bytes:
     if text.startswith("@"):
         return files.read(Path(text[1:]), limits.MIB)
     return text.encode("utf-8", "surrogateescape")
-
-
-def _environment(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    found: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise errors.Usage(f"--env {pair!r}: must be written as NAME=VALUE")
-        if key in found:
-            raise errors.Usage(f"--env {pair!r}: must be given once, Envoy refuses a second {key}")
-        found[key] = value
-    return tuple(found.items())
 
 
 def _capabilities(names: Sequence[str]) -> frozenset[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
 from autowasm.registry import upload
 from autowasm.wasmc import connection as connections
-from autowasm.wasmc import files, output, progress
+from autowasm.wasmc import files, output, pairs, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,8 @@ class Wish:
     def extras(self) -> artifact.Extras:
         """What goes with the module. Raises errors.Usage."""
         config = None if self.config is None else files.read(self.config, limits.MIB)
-        return artifact.Extras(config, _annotations(self.annotation))
+        annotations = pairs.read("--annotation", "KEY=VALUE", self.annotation, "{key} is there already")
+        return artifact.Extras(config, annotations)
 
 
 @click.command()
@@ -110,18 +110,6 @@ async def _send(
     manner = upload.Manner(wish.mount_from, told)
     async with connection.registry() as registry:
         return await registry.store(wish.reference, made, credentials, manner)
-
-
-def _annotations(pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise errors.Usage(f"--annotation {pair!r}: must be written as KEY=VALUE")
-        if key in found:
-            raise errors.Usage(f"--annotation {pair!r}: must be given once, {key} is there already")
-        found[key] = value
-    return found
 
 
 def _refuse(report: findings.Report, wish: Wish) -> None:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,21 +41,11 @@ def push(wish: PushWish, *, own_login: bool = False) -> Pushed:
 
 
 def _run(command: list[str], extra: Mapping[str, str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT_SECONDS,
-            env=process.environment(extra),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Refused(f"wasmc push: must end within {_TIMEOUT_SECONDS} s, did not") from error
+    done = process.ended("wasmc push", command, extra, _TIMEOUT_SECONDS)
     if done.returncode != 0:
-        raise Refused(done.stderr.strip() or f"wasmc push: exit code {done.returncode}")
-    return done.stdout
+        said = done.stderr.decode(errors="replace").strip()
+        raise Refused(said or f"wasmc push: exit code {done.returncode}")
+    return done.stdout.decode(errors="replace")
 
 
 def _logins(wish: PushWish) -> Mapping[str, object]:

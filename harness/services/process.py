@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from harness.mesh import Broken
+from harness.mesh import Broken, Refused
 
 POLL_SECONDS: Final = 0.01
 _LAST_LINES: Final = 12
@@ -142,6 +142,27 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program: this process's own without proxies and KUBECONFIG, and ``extra``."""
     own = {key: value for key, value in os.environ.items() if key.lower() not in _NOT_INHERITED}
     return own | dict(extra)
+
+
+def ended(
+    name: str, command: Sequence[str], extra: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, without input, and keep what it says; ``timeout`` is in seconds.
+
+    Raises:
+        Refused: it has not ended in time.
+    """
+    try:
+        return subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            env=environment(extra),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Refused(f"{name}: must end within {timeout:g} s, did not") from error
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,17 +71,7 @@ def _patience(wish: HelmWish) -> list[str]:
 
 
 def _run(name: str, command: Sequence[str], extra: Mapping[str, str], timeout: float) -> bytes:
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            env=process.environment(extra),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Refused(f"{name}: must end within {timeout:g} s, did not") from error
+    done = process.ended(name, command, extra, timeout)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         raise Refused(f"{name}: {said or f'exit code {done.returncode}'}")
