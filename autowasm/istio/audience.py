@@ -1,0 +1,34 @@
+"""Whom an AutoWasm reaches, as a value: how many pods, and how far its module has come in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A pod whose sidecar does not get on: its name (namespace/name where that is another one), and why."""
+
+    pod: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """What is known of the pods that a selector matches; counts are of pods with a sidecar.
+
+    Attributes:
+        pods: running pods with a sidecar.
+        fetched: those whose present container was given the version that stands in the mesh.
+        loaded: those of whose sidecar there is evidence that it runs it.
+        stuck: pods that should have it by now and have not.
+        without_sidecar: matched pods that have no sidecar: no EnvoyFilter reaches them.
+        foreign_ports: ports of spec.filter.applyPorts that no container of a matched pod declares.
+    """
+
+    pods: int
+    fetched: int
+    loaded: int
+    stuck: tuple[Stuck, ...] = ()
+    without_sidecar: tuple[str, ...] = ()
+    foreign_ports: tuple[int, ...] = ()
