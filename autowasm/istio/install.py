@@ -30,7 +30,11 @@ CONTROLLER_RIGHTS: Final = (
     ),
     ("", ["secrets"], ["get"]),
     ("authentication.k8s.io", ["tokenreviews"], ["create"]),
+    # Which pods an AutoWasm reaches, and where their sidecars say what they run.
+    ("", ["pods"], ["get", "list", "watch"]),
+    # The old and the new kind of events: which one a cluster's readers look for is theirs to choose.
     ("", ["events"], ["create", "patch"]),
+    ("events.k8s.io", ["events"], ["create", "patch"]),
 )
 
 # The same for the namespace of the installation: the Lease that says which replica writes. A creation has no name.

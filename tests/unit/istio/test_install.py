@@ -49,7 +49,7 @@ def test_who_sees_a_service():
 
 
 def test_controller_rights():
-    """The controller may do this and no more: read Secrets by name only, AutoWasms without writing."""
+    """The controller may do this and no more: read Secrets by name only, AutoWasms and pods without writing."""
     rules = _all("ClusterRole")["autowasm-controller"]["rules"]
     rights = {f"{rule['apiGroups'][0]}/{rule['resources'][0]}": set(rule["verbs"]) for rule in rules}
     assert rights == {
@@ -61,7 +61,9 @@ def test_controller_rights():
         },
         "/secrets": {"get"},
         "authentication.k8s.io/tokenreviews": {"create"},
+        "/pods": {"get", "list", "watch"},
         "/events": {"create", "patch"},
+        "events.k8s.io/events": {"create", "patch"},
     }
 
 
