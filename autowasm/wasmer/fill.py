@@ -21,8 +21,9 @@ import httpx2
 
 from autowasm import errors, serving
 from autowasm.digest import Digest
+from autowasm.net import places
 from autowasm.store import blobs, flights
-from autowasm.wasmer import fetch, metrics, places
+from autowasm.wasmer import fetch, metrics
 
 WAIT_SECONDS: Final = 10.0
 """How long one request waits for a fill: less than a sidecar does, so that it is told when to come again."""

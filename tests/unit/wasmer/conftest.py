@@ -11,9 +11,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from autowasm.net import session
+from autowasm.net import places, session
 from autowasm.store import blobs
-from autowasm.wasmer import app, fetch, fill, metrics, places
+from autowasm.wasmer import app, fetch, fill, metrics
 
 
 class Controller:

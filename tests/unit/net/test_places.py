@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from autowasm.wasmer import places
-from autowasm.wasmer.places import Place
+from autowasm.net import places
+from autowasm.net.places import Place
 
 ADDRESSES = {"two.test": ["10.0.0.1", "10.0.0.2"], "six.test": ["fd00::1"], "none.test": []}
 
