@@ -49,7 +49,9 @@ def _controller(parts: Parts, api: Api, ca: Path) -> Process:
     token = api.token(topology.SYSTEM, topology.CONTROLLER.account)
     url = f"https://{topology.NODE_ADDRESS}:{topology.API_PORT}"
     config = kubeconfig.with_token(folder / "kubeconfig", url, ca, token)
+    wasmer = f"http://wasmer-peers.{topology.SYSTEM}:{topology.WASMER.ports['http']}"
     flags = [f"--kubeconfig={config}", f"--data={folder / 'data'}", f"--install-namespace={topology.SYSTEM}"]
+    flags += [f"--wasmer={wasmer}"]
     return _program(parts, topology.CONTROLLER, "autowasm.controller", flags)
 
 

@@ -76,7 +76,12 @@ PRIVATE_REGISTRY: Final = "private.localhost"
 def hosts() -> str:
     """The lines that stand in for DNS: registries, and Services by their names in the cluster."""
     lines = [f"{NODE_ADDRESS} {REGISTRY} {PRIVATE_REGISTRY} {NODE}"]
-    services = {"details": DETAILS, "wasmer": WASMER, "autowasm-controller": CONTROLLER}
+    services = {
+        "details": DETAILS,
+        "wasmer": WASMER,
+        "wasmer-peers": WASMER,
+        "autowasm-controller": CONTROLLER,
+    }
     for service, workload in services.items():
         short = f"{service}.{workload.namespace}"
         lines.append(f"{workload.address} {short} {short}.svc {short}.svc.cluster.local")
