@@ -130,7 +130,7 @@ _CLUSTER: Final = (
     _node_program("kubelet", 61),
     GoProgram("coredns", "github.com/coredns/coredns", "1.14.2", ("-version",), 99, module="coredns"),
 )
-# Foreign clients that the system is held against; no mesh runs them.
+# Foreign clients, registries and loaders that the system is held against; no mesh runs them.
 _PEERS: Final = (
     GoProgram(
         "crane",
@@ -140,6 +140,25 @@ _PEERS: Final = (
         15,
         stamps=(("github.com/google/go-containerregistry/cmd/crane/cmd.Version", "0.21.6"),),
         module="crane",
+    ),
+    GoProgram("oras", "oras.land/oras/cmd/oras", "1.3.4", ("version",), 10, module="oras"),
+    GoProgram(
+        "ociserver",
+        "harness.invalid/toolchain/ociserver",
+        "0.0.0-20251212221603-3adeb8663819",
+        ("--version",),
+        2,
+        module="ociserver",
+    ),
+    # Istio's fetcher of Wasm images; with pilot-agent's tags, so that it shares that one's packages.
+    GoProgram(
+        "istioload",
+        "harness.invalid/toolchain/istioload",
+        "1.31.0",
+        ("--version",),
+        2,
+        tags=("agent", "disable_pgv", "grpcnotrace", "retrynotrace"),
+        module="istioload",
     ),
 )
 _WHEELS: Final = (

@@ -9,6 +9,8 @@ from harness.toolchain.programs import TABLE, GoProgram
 
 GO_MOD = (golang.MODULE / "go.mod").read_text()
 BUILT = [program for program in TABLE.values() if isinstance(program, GoProgram)]
+MODULES = {program.module for program in BUILT}
+OWN = {module for module in MODULES if (golang.MODULE / module / "main.go").is_file()}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,8 @@ BUILT = [program for program in TABLE.values() if isinstance(program, GoProgram)
         ("coredns", "github.com/coredns/coredns"),
         ("kind", "sigs.k8s.io/kind"),
         ("crane", "github.com/google/go-containerregistry"),
+        ("oras", "oras.land/oras"),
+        ("ociserver", "cuelabs.dev/go/oci/ociregistry"),
     ],
 )
 def test_a_row_calls_itself_what_go_mod_pins(name: str, module: str) -> None:
@@ -34,7 +38,7 @@ def test_a_row_calls_itself_what_go_mod_pins(name: str, module: str) -> None:
     assert f"{module} v{program.version}\n" in (golang.MODULE / program.module / "go.mod").read_text()
 
 
-@pytest.mark.parametrize("module", sorted({program.module for program in BUILT} - {"pause"}))
+@pytest.mark.parametrize("module", sorted(MODULES - OWN))
 def test_every_built_program_is_kept_in_its_module(module: str) -> None:
     """tools.go imports exactly the packages of the table, so that go.mod keeps what they need."""
     tools = (golang.MODULE / module / "tools.go").read_text()
@@ -63,6 +67,17 @@ def test_the_floor_is_the_go_line() -> None:
         assert f"\ngo {major}.{minor}.0\n" in (golang.MODULE / module / "go.mod").read_text()
 
 
+@pytest.mark.parametrize("module", sorted(OWN))
+def test_a_program_of_ours_is_its_module(module: str) -> None:
+    """A main.go is the package of the row that names its module, and prints the version of the row."""
+    (program,) = (program for program in BUILT if program.module == module)
+    assert program.package == f"harness.invalid/toolchain/{module}"
+    assert f"module {program.package}\n" in (golang.MODULE / module / "go.mod").read_text()
+    assert program.version in (golang.MODULE / module / "main.go").read_text()
+
+
 def test_the_istio_version_is_read_from_go_mod() -> None:
-    """The module of the CRDs is the module that istiod is built from."""
+    """The module of the CRDs is the module that istiod is built from, and the one that Istio's loader is of."""
     assert f"\t{programs.ISTIO_MODULE} {sources.istio_version()}\n" in GO_MOD
+    loader = (golang.MODULE / "istioload" / "go.mod").read_text()
+    assert f"require {programs.ISTIO_MODULE} {sources.istio_version()}\n" in loader
