@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from bench import figures
+from bench import figures, fleet
 from harness.meshes import local
 from harness.meshes.local import namespaces
 from harness.toolchain import binaries
@@ -22,11 +22,15 @@ RESULTS: Final = Path(__file__).parent / "results.json"
 BENCHES: Final = {
     "bringup": ("bench.bringup", 5),
     "apply": ("bench.apply", 1),
+    "plugins": ("bench.plugins", 1),
+    "scale": ("bench.scale", 1),
     "upgrade": ("bench.upgrade", 1),
     "check": ("bench.check", 1),
     "sim": ("bench.sim", 1),
     "transfer": ("bench.transfer", 1),
 }
+# bench -> the program that it needs beside a local mesh's
+PEERS: Final = {"transfer": "crane", "plugins": "pilot-agent"}
 
 
 @click.command()
@@ -37,14 +41,18 @@ def main(names: Sequence[str]) -> None:
     \b
       bringup   five meshes, one after the other: from nothing to the first answer through the sidecar
       apply     from apply to the first changed answer: an AutoWasm beside a hand-written EnvoyFilter
+      plugins   from apply to live: an AutoWasm beside a WasmPlugin, one pod and ten, near registry and far
+      scale     1,000 AutoWasms to all Synced beside bare applies of 1,000 EnvoyFilters; memory of both programs
       upgrade   a module replaced under load: requests, failures, the longest gap
       check     a check of a small module and of a Go filter, cold and from the cache, beside a start of Envoy
       sim       requests a second through the simulated host, its memory, and a script beside a real Envoy
       transfer  a 30 MB module pushed and pulled by wasmc and by crane
     """
     wanted = names or list(BENCHES)
-    peers = ["crane"] if "transfer" in wanted else []
-    binaries.ensure([*local.PROGRAMS, *peers], lambda _event: None)
+    peers = [program for bench, program in PEERS.items() if bench in wanted]
+    toolchain = binaries.ensure([*local.PROGRAMS, *peers], lambda _event: None)
+    if "plugins" in wanted:
+        toolchain.istio_source(fleet.BOOTSTRAP)  # a mesh cannot download
     series: list[figures.Series] = []
     for name in wanted:
         module, meshes = BENCHES[name]
