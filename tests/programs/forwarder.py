@@ -14,7 +14,11 @@ Direction = Literal["up", "down"]
 
 @dataclass
 class Forwarder:
-    """``then`` is called, once, when ``after`` bytes went in a direction; all connections are cut before it."""
+    """``then`` is called, once, when ``after`` bytes went in a direction.
+
+    All connections are cut before it, and until it returns nobody is let in; ``turned_away`` is set when somebody
+    was not let in, be it so or because the server is down.
+    """
 
     port: int
     direction: Direction
@@ -23,6 +27,8 @@ class Forwarder:
     host: str = ""
     gone: dict[Direction, int] = field(default_factory=lambda: {"up": 0, "down": 0})
     done: bool = False
+    turned_away: threading.Event = field(default_factory=threading.Event)
+    _shut: bool = False
     _open: list[socket.socket] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -33,21 +39,29 @@ class Forwarder:
                 client, _ = listener.accept()
             except OSError:
                 return
+            if not self._let_in(client):
+                client.close()
+                self.turned_away.set()
+
+    def _let_in(self, client: socket.socket) -> bool:
+        with self._lock:
+            if self._shut:
+                return False
             try:
                 server = socket.create_connection(("127.0.0.1", self.port))
             except OSError:
-                client.close()  # the server is down: so is its door
-                continue
-            with self._lock:
-                self._open += [client, server]
-            for source, goal, way in ((client, server, "up"), (server, client, "down")):
-                threading.Thread(target=self._pump, args=(source, goal, way), daemon=True).start()
+                return False  # the server is down: so is its door
+            self._open += [client, server]
+        for source, goal, way in ((client, server, "up"), (server, client, "down")):
+            threading.Thread(target=self._pump, args=(source, goal, way), daemon=True).start()
+        return True
 
     def _pump(self, source: socket.socket, goal: socket.socket, way: Direction) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if self._reached(way, len(data)):
                     self.then()
+                    self._shut = False
                     return
                 goal.sendall(data)
         for side in (source, goal):
@@ -59,7 +73,7 @@ class Forwarder:
             self.gone[way] += size
             if self.done or way != self.direction or self.gone[way] < self.after:
                 return False
-            self.done = True
+            self.done = self._shut = True
             self.cut()
             return True
 
