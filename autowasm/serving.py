@@ -17,6 +17,15 @@ TOKEN_AUDIENCE: Final = "autowasm-controller"
 
 WASM_CONTENT_TYPE: Final = "application/wasm"
 
+FETCHES_PATH: Final = "/fetches"
+"""Path at which a controller takes a wasmer's record of who fetched what (POST, JSON, with a bearer token).
+
+The body is ``{"wasmer": ID, "after": N, "fetches": [{"n": N+1, "address": "10.0.0.7", "digest": HEX, "time": RFC 3339
+in UTC}, ...]}``: the numbers grow without end for each ID, ``after`` is the highest number that this controller is
+thought to have. The answer is ``{"have": M}``, the highest number that it has of this ID: the next body begins after
+it. An empty body of fetches is a heartbeat.
+"""
+
 _MODULE_PREFIX: Final = "/wasm/"
 _BLOB_PREFIX: Final = "/blobs/"
 

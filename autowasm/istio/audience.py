@@ -21,7 +21,8 @@ class Audience:
         pods: running pods with a sidecar.
         fetched: those whose present container was given the version that stands in the mesh.
         loaded: those of whose sidecar there is evidence that it runs it.
-        stuck: pods that should have it by now and have not.
+        stuck: pods that should have it by now and have not; the first few by name.
+        unproven: pods that were given it, and of whose sidecar nobody could learn whether it runs it, and why.
         without_sidecar: matched pods that have no sidecar: no EnvoyFilter reaches them.
         foreign_ports: ports of spec.filter.applyPorts that no container of a matched pod declares.
     """
@@ -32,3 +33,4 @@ class Audience:
     stuck: tuple[Stuck, ...] = ()
     without_sidecar: tuple[str, ...] = ()
     foreign_ports: tuple[int, ...] = ()
+    unproven: tuple[Stuck, ...] = ()
