@@ -7,6 +7,7 @@ knows AutoWasm's fields.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,30 @@ SUBDOMAIN: Final = Text(
 DNS_LABEL: Final = Text(
     63, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "must be a DNS label (lower-case letters, digits and -)"
 )
+DIGEST: Final = Text(
+    71, r"^(sha256:)?[0-9a-f]{64}$", "must be a SHA-256 digest (64 lower-case hexadecimal digits)"
+)
+DURATION: Final = Text(
+    32,
+    r"^([0-9]{1,6}(\.[0-9]{1,6})?(ms|s|m|h))+$",
+    "must be a duration as Go writes it, such as 90s or 1h30m",
+)
+INTERVAL_SECONDS: Final = (1, 7 * 24 * 3600)
+"""Shortest and longest time between two looks at a source."""
+
+ENV_NAME: Final = Text(
+    256, r"^[A-Za-z_][A-Za-z0-9_]*$", "must be the name of an environment variable (letters, digits and _)"
+)
+ENV_VALUE: Final = Text(4096)
+ENV_MAX: Final = 64
+
+INTEGER_MIN: Final = -(2**31)
+INTEGER_MAX: Final = 2**31 - 1
+
+CONFIG_BYTES: Final = 256 * 1024
+"""Longest plugin configuration, times the ports it is written for: an object in the API server has 1.5 MiB at most,
+and the EnvoyFilter holds the configuration once a port."""
+
 ROOT_ID: Final = Text(256)
 VM_ID: Final = Text(256)
 IMAGE: Final = Text(1024, r"^\S+$", "must be an image reference without blanks")
@@ -53,6 +78,10 @@ URL: Final = Text(
     r"^https?://[^/?#@\s]+([/?#]\S*)?$",
     "must be an http:// or https:// URL with a host and without user and password",
 )
+
+
+_PART: Final = re.compile(r"([0-9]+(\.[0-9]+)?)(ms|s|m|h)")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +122,8 @@ class Node:
                 )
             return Node({}, self._at(key), self.faults, broken=True)
         node = Node(found, self._at(key), self.faults)
-        for name in found if known else ():
-            if name not in known:
-                node.fault("", f"unknown field {name!r}{_suggest(name, known)}")
+        if known:
+            node.holds(known)
         return node
 
     def text(self, key: str, rule: Text = ANY, *, required: bool = False) -> str:
@@ -120,6 +148,89 @@ class Node:
             self.fault(key, f"must be a whole number, found {found!r}")
             return 0
         return int(found)
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        """A whole number within bounds, 0 where it is absent."""
+        found = self.get(key)
+        if found is not None and (not _is_whole(found) or not low <= found <= high):
+            self.fault(key, f"must be a whole number from {low} to {high}, found {found!r}")
+            return 0
+        return int(found or 0)
+
+    def flag(self, key: str) -> bool:
+        """True or false; false where it is absent."""
+        found = self.get(key)
+        if found is not None and not isinstance(found, bool):
+            self.fault(key, f"must be true or false, found {_kind(found)}")
+            return False
+        return bool(found)
+
+    def choice(self, key: str, words: tuple[str, ...], default: str = "") -> str:
+        """One of these words, ``default`` where it is absent."""
+        found = self.get(key)
+        if found is None:
+            return default
+        if found not in words:
+            hint = _suggest(found, words) if isinstance(found, str) else ""
+            self.fault(key, f"must be one of {', '.join(words)}, found {_kind(found)}{hint}")
+            return default
+        return str(found)
+
+    def seconds(self, key: str, default: float) -> float:
+        """A duration in Go's notation, in seconds; ``default`` where it is absent."""
+        found = self.get(key)
+        if found is None:
+            return default
+        if fault := judge(found, DURATION):
+            self.fault(key, fault)
+            return default
+        value = sum(float(number) * _UNITS[unit] for number, _, unit in _PART.findall(found))
+        least, most = INTERVAL_SECONDS
+        if not least <= value <= most:
+            self.fault(key, f"must be from {least}s to {most // 3600}h, found {found!r}")
+            return default
+        return value
+
+    def json(self, key: str) -> str:
+        """Any value, as compact JSON with sorted keys; "" where it is absent.
+
+        Whole numbers are written without a fraction, as the API server hands them out.
+        """
+        found = self.get(key)
+        if found is None:
+            return ""
+        try:
+            text = json.dumps(
+                _plain(found), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+            )
+            text.encode()
+            return text
+        except (TypeError, ValueError, RecursionError) as fault:
+            self.fault(key, f"must be representable as JSON: {str(fault).lower()}")
+            return ""
+
+    def items(self, key: str, known: tuple[str, ...], most: int) -> list[Node]:
+        """A list of mappings of known keys, [] where it is blank."""
+        found = self.get(key)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            self.fault(key, f"must be a list, found {_kind(found)}")
+            return []
+        if len(found) > most:
+            self.fault(key, f"must hold at most {most} items, found {len(found)}")
+        nodes = [Node(item, self._at(f"{key}[{index}]"), self.faults) for index, item in enumerate(found)]
+        return [node for node in nodes if node.holds(known)]
+
+    def holds(self, known: tuple[str, ...]) -> bool:
+        """Whether this is a mapping; keys that are not known ones are faults of their own."""
+        if not isinstance(self.value, Mapping):
+            self.fault("", f"must be a mapping, found {_kind(self.value)}")
+            return False
+        for name in self.value:
+            if name not in known:
+                self.fault("", f"unknown field {name!r}{_suggest(name, known)}")
+        return True
 
     def ports(self, key: str) -> tuple[int, ...]:
         """A list of distinct ports in the order given, () where it is blank."""
@@ -181,6 +292,17 @@ def judge(found: Any, rule: Text) -> str:
 def _matches(pattern: str, text: str) -> bool:
     # Python's $ also matches before a final line feed; the API server's does not.
     return re.match(pattern, text, re.ASCII) is not None and not text.endswith("\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        strange = next((key for key in value if not isinstance(key, str)), None)
+        if strange is not None:
+            raise TypeError(f"keys must be strings, found {strange!r}")
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_whole(value: Any) -> bool:

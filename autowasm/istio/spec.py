@@ -10,12 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from autowasm import errors
+from autowasm.digest import Digest
 from autowasm.istio import names, reading
 
 Fault = reading.Fault
+
+CONTEXTS: Final = ("inbound", "outbound", "gateway")
+FAILURE_POLICIES: Final = ("FailClosed", "FailOpen", "FailReload")
+PHASES: Final = ("authn", "authz", "stats")
+PULL_POLICIES: Final = ("IfNotPresent", "Always")
+RESYNC: Final = "5m"
+RESYNC_SECONDS: Final = 300.0
+"""The default of resyncInterval, as text and in seconds."""
+
+_FILTER: Final = (
+    "applyPorts",
+    "context",
+    "env",
+    "failurePolicy",
+    "phase",
+    "pluginConfig",
+    "priority",
+    "rootID",
+    "source",
+    "vmID",
+)
+_SPEC: Final = ("filter", "imagePullPolicy", "resyncInterval", "secret", "selector", "suspend")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +57,40 @@ class ObjectSource:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What to run. No ``apply_ports`` means all ports; "" for ``root_id`` and ``vm_id`` means not given."""
+    """What to run.
+
+    Attributes:
+        apply_ports: none means all ports.
+        root_id: "" where it is not given, as ``vm_id``.
+        vm_id: id of the VM.
+        source: where the module comes from.
+        plugin_config: JSON text, "" where there is none.
+        failure_policy: one of ``FAILURE_POLICIES``.
+        phase: one of ``PHASES``, or "" for the place right in front of the router.
+        priority: of two filters of one phase the greater comes first.
+        context: one of ``CONTEXTS``.
+        env: names with their values; a name stands once.
+    """
 
     apply_ports: tuple[int, ...]
     root_id: str
     vm_id: str
     source: RegistrySource | ObjectSource
+    plugin_config: str = ""
+    failure_policy: str = FAILURE_POLICIES[0]
+    phase: str = ""
+    priority: int = 0
+    context: str = CONTEXTS[0]
+    env: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One AutoWasm. ``uid`` is "" and ``generation`` 0 where the object has not been to an API server."""
+    """One AutoWasm. ``uid`` is "" and ``generation`` 0 where the object has not been to an API server.
+
+    ``sha256``: what the source must hold, None where it may hold anything. ``pull_policy``: one of
+    ``PULL_POLICIES``; under Always the source is asked again every ``resync_seconds``.
+    """
 
     name: str
     namespace: str
@@ -53,6 +99,10 @@ class Spec:
     filter: Filter
     secret: str
     match_labels: Mapping[str, str]
+    sha256: Digest | None = None
+    pull_policy: str = PULL_POLICIES[0]
+    resync_seconds: float = RESYNC_SECONDS
+    suspend: bool = False
 
 
 class SpecError(errors.Final):
@@ -75,15 +125,21 @@ def parse(obj: Mapping[str, Any]) -> Spec:
     root = reading.Node(obj, "", [])
     _judge_type(root)
     metadata = root.mapping("metadata")
-    body = root.mapping("spec", ("filter", "secret", "selector"))
+    body = root.mapping("spec", _SPEC)
+    filter_ = body.mapping("filter", _FILTER)
+    source = filter_.mapping("source", ("registry", "object", "sha256"))
     spec = Spec(
         name=metadata.text("name", reading.SUBDOMAIN, required=True),
         namespace=metadata.text("namespace", reading.DNS_LABEL) or "default",
         uid=metadata.text("uid"),
         generation=metadata.whole("generation"),
-        filter=_filter(body.mapping("filter", ("applyPorts", "rootID", "source", "vmID"))),
+        filter=_filter(filter_, _source(source)),
         secret=body.text("secret", reading.SUBDOMAIN),
         match_labels=body.mapping("selector", ("matchLabels",)).labels("matchLabels"),
+        sha256=_digest(source.text("sha256", reading.DIGEST)),
+        pull_policy=body.choice("imagePullPolicy", PULL_POLICIES, PULL_POLICIES[0]),
+        resync_seconds=body.seconds("resyncInterval", RESYNC_SECONDS),
+        suspend=body.flag("suspend"),
     )
     if root.faults:
         raise SpecError(tuple(root.faults))
@@ -97,13 +153,43 @@ def _judge_type(root: reading.Node) -> None:
             root.fault(key, f"must be {wanted}, found {found!r}")
 
 
-def _filter(node: reading.Node) -> Filter:
+def _filter(node: reading.Node, source: RegistrySource | ObjectSource) -> Filter:
+    ports = node.ports("applyPorts")
     return Filter(
-        apply_ports=node.ports("applyPorts"),
+        apply_ports=ports,
         root_id=node.text("rootID", reading.ROOT_ID),
         vm_id=node.text("vmID", reading.VM_ID),
-        source=_source(node.mapping("source", ("registry", "object"))),
+        source=source,
+        plugin_config=_plugin_config(node, copies=max(1, len(ports))),
+        failure_policy=node.choice("failurePolicy", FAILURE_POLICIES, FAILURE_POLICIES[0]),
+        phase=node.choice("phase", PHASES),
+        priority=node.integer("priority", reading.INTEGER_MIN, reading.INTEGER_MAX),
+        context=node.choice("context", CONTEXTS, CONTEXTS[0]),
+        env=_env(node),
     )
+
+
+def _plugin_config(node: reading.Node, copies: int) -> str:
+    text = node.json("pluginConfig")
+    size = len(text.encode()) * copies
+    if size > reading.CONFIG_BYTES:
+        over = f"found {size}" if copies == 1 else f"found {size}: one copy a port"
+        node.fault("pluginConfig", f"must have at most {reading.CONFIG_BYTES} bytes, {over}")
+    return text
+
+
+def _env(node: reading.Node) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for item in node.items("env", ("name", "value"), reading.ENV_MAX):
+        name = item.text("name", reading.ENV_NAME, required=True)
+        if name and name in found:
+            item.fault("name", f"must be given once, found {name!r} again")
+        found[name] = item.text("value", reading.ENV_VALUE)
+    return tuple(found.items())
+
+
+def _digest(text: str) -> Digest | None:
+    return Digest.parse(text) if text else None
 
 
 def _source(node: reading.Node) -> RegistrySource | ObjectSource:

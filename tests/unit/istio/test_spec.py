@@ -1,5 +1,6 @@
 """AutoWasm objects: what parses, and that everything wrong is said at once."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autowasm.digest import Digest
 from autowasm.istio import reading, spec
 
 CASES = Path(__file__).parents[2] / "cases" / "specs"
@@ -63,11 +65,64 @@ def test_values():
     )
 
 
+def test_further_values():
+    """Every further field of an object arrives in its value."""
+    found = spec.parse(yaml.safe_load((CASES / "good" / "further-fields.yaml").read_text()))
+    assert found.filter == spec.Filter(
+        (),
+        "",
+        "",
+        spec.RegistrySource("a/b"),
+        plugin_config='{"empty":{},"rules":[{"allow":true,"path":"/a"},null,1.5,"é"]}',
+        failure_policy="FailReload",
+        phase="authz",
+        priority=-(2**31),
+        context="gateway",
+        env=(("_A1", ""), ("LEVEL", ""), ("level", "a=b c")),
+    )
+    assert found.sha256 == Digest("750d63889653e7117fcbc0831f10f0e1d3f7ec0c82fe5787b71d08a783e3393f")
+    assert (found.pull_policy, found.resync_seconds, found.suspend) == ("Always", 7 * 24 * 3600, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("5", '"5"'), (5, "5"), (5.0, "5"), (True, "true"), ([], "[]"), ({}, "{}"), (0, "0"), (None, "")],
+)
+def test_plugin_config(value, text):
+    """A configuration of any kind is JSON text, and only null is none."""
+    obj = json.loads(json.dumps(GOOD))
+    obj["spec"]["filter"]["pluginConfig"] = value
+    assert spec.parse(obj).filter.plugin_config == text
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (float("nan"), "must be representable as JSON: out of range float values are not json compliant"),
+        ({1: 2}, "must be representable as JSON: keys must be strings, found 1"),
+        (dt.date(2026, 1, 1), "must be representable as JSON: object of type date is not json"),
+        ("\ud800", "must be representable as JSON: 'utf-8' codec can't encode"),
+        ("x" * 131071, "must have at most 262144 bytes, found 262146: one copy a port"),
+    ],
+)
+def test_bad_plugin_config(value, says):
+    """What is no JSON, as YAML can hold it, and what an EnvoyFilter has no room for, is a fault."""
+    obj = json.loads(json.dumps(GOOD))
+    obj["spec"]["filter"] |= {"pluginConfig": value, "applyPorts": [80, 81]}
+    with pytest.raises(spec.SpecError) as caught:
+        spec.parse(obj)
+    (fault,) = caught.value.faults
+    assert fault.path == "spec.filter.pluginConfig"
+    assert fault.message.startswith(says)
+
+
 def test_blank_is_absent():
     """Optional fields that are left blank read as if they were not there, the namespace as kubectl has it."""
     blank = yaml.safe_load((CASES / "good" / "blank-options.yaml").read_text())
     assert spec.parse(blank) == spec.parse(GOOD)
     assert spec.parse(blank).namespace == "default"
+    blank = yaml.safe_load((CASES / "good" / "blank-further-fields.yaml").read_text())
+    assert spec.parse(blank) == spec.parse(GOOD)
 
 
 def test_error_is_final_and_names_all():
@@ -90,7 +145,14 @@ _PATHS = (
     ("spec",),
     ("spec", "filter"),
     ("spec", "filter", "applyPorts"),
+    ("spec", "filter", "context"),
+    ("spec", "filter", "env"),
+    ("spec", "filter", "pluginConfig"),
+    ("spec", "filter", "priority"),
     ("spec", "filter", "source"),
+    ("spec", "filter", "source", "sha256"),
+    ("spec", "resyncInterval"),
+    ("spec", "suspend"),
     ("spec", "filter", "source", "registry"),
     ("spec", "selector"),
     ("spec", "selector", "matchLabels"),
