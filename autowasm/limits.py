@@ -68,7 +68,7 @@ STREAM_MEMBERS: Final = 50_000
 """Members of one gzip stream, or frames of one zstd stream: each costs some microseconds however little it holds.
 eStargz has one for each file, and for each 4 MiB of a large one."""
 
-UNPACK_STEP_BYTES: Final = 16 * 1024
+UNPACK_STEP_BYTES: Final = 64 * 1024
 """Compressed bytes that a decompressor is given at once: at the end of a member it copies what is left of them."""
 
 ZSTD_WINDOW_LOG: Final = 23
@@ -142,3 +142,13 @@ time in proportion."""
 
 DRYRUN_STACK_BYTES: Final = MIB
 """Native stack of a module under test."""
+
+STORE_BYTES: Final = 1536 * MIB
+"""What a store holds at most, its quarantine included: some hundred modules of the usual 4 to 15 MB. The chart's
+volumes have 2 GiB; the rest is for what is being written and for the ledger of fetches."""
+
+STORE_RECENT_SECONDS: Final = 600.0
+"""A blob used so lately stays whatever it is for: longer than the tries of one sidecar's fetch go on."""
+
+QUARANTINED_BLOBS: Final = 4
+"""Damaged blobs that are kept to be looked into: the newest tell what happens, and a broken disk makes many."""

@@ -1,32 +1,73 @@
-"""A content-addressed store of blobs in a folder of its own: crash-safe to write, verified when read.
+"""A content-addressed store of blobs in a folder of its own: crash-safe to write, verified when read, bounded.
 
-    ROOT/sha256/<hex>        a blob under its own digest, read-only, complete or not there
-    ROOT/writing/<...>       what is being written; of no meaning after a crash
-    ROOT/quarantine/<hex>.N  a blob whose bytes were no longer those of its name, kept for whoever looks into
-    it
+    ROOT/sha256/<hex>         a blob under its own digest, read-only, complete or not there
+    ROOT/writing/<...>        what is being written; of no meaning after a crash
+    ROOT/quarantine/<hex>.<>  blobs whose bytes were no longer those of their names
 
 A write goes to a temporary file, is flushed to the disk (fsync) and then renamed, so that neither a crash nor
 a full disk leaves half a blob under a digest. One folder belongs to one process; its threads may share a
-``Blobs``.
+``Blobs``. When a blob was last used is its file's access time, so that a restart forgets nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
+import hashlib
+import logging
 import os
-import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autowasm import errors
+from autowasm import errors, limits
 from autowasm.digest import Digest
+from autowasm.store import drafts, eviction
+from autowasm.store.quarantine import Quarantine
 
-STALE_SECONDS: Final = 3600
-"""Age at which a temporary file is a crash's leftover: no write of a capped blob takes so long."""
+_log = logging.getLogger(__name__)
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TOUCH_SECONDS: Final = 60.0
+"""How exact the time of the last use is: less than any time by which a blob is judged."""
+
+
+def _nothing() -> Collection[Digest]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much may be kept, and what stays whatever happens.
+
+    Attributes:
+        quota: bytes of all blobs and of the quarantine.
+        recent: seconds for which a blob stays after its last use.
+        wanted: what else stays.
+    """
+
+    quota: int = limits.STORE_BYTES
+    recent: float = limits.STORE_RECENT_SECONDS
+    wanted: Callable[[], Collection[Digest]] = _nothing
+
+
+class Opened:
+    """A blob that is open for reading: stays readable whatever becomes of its file. The holder closes it."""
+
+    __slots__ = ("descriptor", "size")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor = descriptor
+        self.size = size
+
+    def close(self) -> None:
+        """Give the descriptor back; again is fine."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 class Blobs:
@@ -36,18 +77,35 @@ class Blobs:
         errors.Final: side "store", reason "StoreUnusable", where the folder can't be made or written.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, room: Room | None = None) -> None:
         self._blobs = root / "sha256"
         self._writing = root / "writing"
-        self._quarantine = root / "quarantine"
+        self._room = room or Room()
+        self._lock = threading.Lock()
+        self._verified: dict[Digest, tuple[int, ...]] = {}
+        self._touched: dict[Digest, float] = {}
+        self._full = ""
+        self._reserved = 0  # for what is being written
         try:
-            for folder in (self._blobs, self._writing, self._quarantine):
+            for folder in (self._blobs, self._writing, root / "quarantine"):
                 folder.mkdir(parents=True, exist_ok=True)
-            _drop_stale(self._writing)
-            tempfile.TemporaryFile(dir=self._writing).close()
+            drafts.drop_orphans(self._writing)
+            drafts.on_disk(self._writing).close()
+            self._quarantine = Quarantine(root / "quarantine")
+            self._size = sum(one.size for one in self._held())
         except OSError as error:
             message = f"folder {root}: must be writable: {_words(error)}"
             raise errors.Final(message, side="store", reason="StoreUnusable") from error
+
+    @property
+    def size(self) -> int:
+        """Bytes of all blobs."""
+        return self._size
+
+    @property
+    def full(self) -> str:
+        """Why the last blob could not be kept for want of room; empty where it could."""
+        return self._full
 
     def put(self, data: bytes) -> Digest:
         """Keep these bytes; when it returns they outlive a crash. A blob that is there already costs a read.
@@ -56,15 +114,60 @@ class Blobs:
             errors.Retry: side "store", reason "StoreFull" or "StoreFault"; nothing half-written stays.
         """
         digest = Digest.of(data)
-        try:
-            if self.get(digest) is None:
-                self._write(digest, data)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason = "StoreFull" if full else "StoreFault"
-            message = f"blob {digest.short}: can't be written, {len(data)} bytes: {_words(error)}"
-            raise errors.Retry(message, side="store", reason=reason) from error
+        if self._there(digest):
+            return digest
+        with self.draft(len(data)) as draft:
+            with self.judged(digest, len(data)):
+                draft.write(data)
+            self.keep(draft)
         return digest
+
+    @contextlib.contextmanager
+    def draft(self, size: int) -> Iterator[drafts.Draft]:
+        """A place for a blob of so many bytes, for which room is made; dropped unless it is kept.
+
+        Raises:
+            errors.Retry: side "store", reason "StoreFull" or "StoreFault".
+        """
+        with self.judged(None, size):
+            self._make_room(size)
+        try:
+            with self.judged(None, size):
+                draft = drafts.on_disk(self._writing)
+            with contextlib.closing(draft):
+                yield draft
+        finally:
+            with self._lock:
+                self._reserved -= size
+
+    def keep(self, draft: drafts.Draft) -> Digest:
+        """Keep what was written, under its digest.
+
+        Raises:
+            errors.Retry: side "store", reason "StoreFull" or "StoreFault".
+        """
+        digest = draft.digest
+        path = self._blobs / digest.hex
+        with self.judged(digest, draft.size), self._lock:
+            before = _size_of(path)
+            draft.publish(path)
+            self._size += draft.size - before
+            self._verified[digest] = _identity(path.stat())
+            self._full = ""
+        return digest
+
+    @contextlib.contextmanager
+    def judged(self, digest: Digest | None, size: int) -> Iterator[None]:
+        """Within it a fault of the file system is an ``errors.Retry`` that names the blob."""
+        try:
+            yield
+        except OSError as error:
+            name = f"blob {digest.short}" if digest else "blob"
+            message = f"{name}: can't be written, {size} bytes: {_words(error)}"
+            if error.errno in _FULL:
+                self._full = message
+                raise _full(message) from error
+            raise errors.Retry(message, side="store", reason="StoreFault") from error
 
     def get(self, digest: Digest) -> bytes | None:
         """The bytes of a blob, verified; None where it is absent, or damaged and so put into quarantine.
@@ -72,17 +175,59 @@ class Blobs:
         Raises:
             errors.Retry: side "store", reason "StoreFault", where the disk can't be read.
         """
-        path = self._blobs / digest.hex
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return None
+            with contextlib.closing(self._open(digest) or Opened(-1, 0)) as opened:
+                if opened.descriptor < 0:
+                    return None
+                identity = _identity(os.fstat(opened.descriptor))
+                with os.fdopen(os.dup(opened.descriptor), "rb") as stream:
+                    data = stream.read()
         except OSError as error:
-            message = f"blob {digest.short}: can't be read: {_words(error)}"
-            raise errors.Retry(message, side="store", reason="StoreFault") from error
-        if Digest.of(data) == digest:
+            raise _unreadable(digest, error) from error
+        if self._judge(digest, identity, Digest.of(data)):
             return data
-        self._isolate(path)
+        return None
+
+    def open(self, digest: Digest) -> Opened | None:
+        """A blob to read from, verified once for as long as its file is the same; None as with ``get``.
+
+        Raises:
+            errors.Retry: as ``get``.
+        """
+        opened = self.ready(digest)
+        if opened is not None:
+            return opened
+        try:
+            opened = self._open(digest)
+            if opened is None:
+                return None
+            identity = _identity(os.fstat(opened.descriptor))
+            with os.fdopen(os.dup(opened.descriptor), "rb") as stream:
+                found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())
+        except OSError as error:
+            if opened is not None:
+                opened.close()
+            raise _unreadable(digest, error) from error
+        if self._judge(digest, identity, found):
+            return opened
+        opened.close()
+        return None
+
+    def ready(self, digest: Digest) -> Opened | None:
+        """A blob that was verified before, at the cost of opening it; None where it must be looked at."""
+        known = self._verified.get(digest)
+        if known is None:
+            return None
+        try:
+            opened = self._open(digest)
+        except OSError:
+            return None
+        if opened is None:
+            return None
+        if _identity(os.fstat(opened.descriptor)) == known:
+            self._touch(digest)
+            return opened
+        opened.close()
         return None
 
     def path(self, digest: Digest) -> Path | None:
@@ -94,37 +239,103 @@ class Blobs:
         return frozenset(_named(path.name for path in self._blobs.iterdir()))
 
     def delete(self, digest: Digest) -> None:
-        """Drop a blob; one that is not there is fine."""
-        (self._blobs / digest.hex).unlink(missing_ok=True)
+        """Drop a blob; one that is not there is fine. Who has it open reads on."""
+        with self._lock:
+            self._forget(digest, _unlink)
 
-    def _write(self, digest: Digest, data: bytes) -> None:
-        handle, name = tempfile.mkstemp(prefix=f"{digest.short}.", dir=self._writing)
+    def _there(self, digest: Digest) -> bool:
+        opened = self.open(digest)
+        if opened is not None:
+            opened.close()
+        return opened is not None
+
+    def _open(self, digest: Digest) -> Opened | None:
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), 0o444)
-                os.fsync(file.fileno())
-            Path(name).rename(self._blobs / digest.hex)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _sync_folder(self._blobs)
+            descriptor = os.open(self._blobs / digest.hex, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        return Opened(descriptor, os.fstat(descriptor).st_size)
 
-    def _isolate(self, path: Path) -> None:
-        for number in itertools.count():
-            aside = self._quarantine / f"{path.name}.{number}"
-            if not aside.exists():
-                # Another thread may have been first: then there is nothing left to move.
-                with contextlib.suppress(FileNotFoundError):
-                    path.rename(aside)
-                return
+    def _make_room(self, size: int) -> None:
+        """Reserve so many bytes, and drop what may go where they would not fit.
+
+        Raises:
+            OSError: ENOSPC, they do not fit.
+        """
+        with self._lock:
+            if self._excess(size) > 0:
+                self._quarantine.clear()
+            excess = self._excess(size)
+            lately = time.time() - self._room.recent
+            for digest in eviction.victims(self._held(), excess, self._room.wanted(), lately):
+                _log.info("module dropped", extra={"digest": digest.hex})
+                self._forget(digest, _unlink)
+            if self._excess(size) > 0:
+                raise OSError(
+                    errno.ENOSPC,
+                    f"of the {self._room.quota} bytes of its quota, or of the disk's, "
+                    f"too many are wanted: {self._size}",
+                )
+            self._reserved += size
+
+    def _excess(self, size: int) -> int:
+        """How many bytes must go so that ``size`` more fit into the quota and onto the disk."""
+        kept = self._size + self._reserved + self._quarantine.size()
+        disk = os.statvfs(self._writing)
+        free = disk.f_bavail * disk.f_frsize
+        return max(kept + size - self._room.quota, size - free)
+
+    def _held(self) -> Iterator[eviction.Held]:
+        for path in self._blobs.iterdir():
+            with contextlib.suppress(ValueError, FileNotFoundError):
+                found = path.stat()
+                yield eviction.Held(Digest(path.name), found.st_size, found.st_atime)
+
+    def _touch(self, digest: Digest) -> None:
+        """Take note that it was used; the time of its content stays."""
+        now = time.time()
+        if now - self._touched.get(digest, 0.0) < _TOUCH_SECONDS:
+            return
+        self._touched[digest] = now
+        path = self._blobs / digest.hex
+        with contextlib.suppress(OSError):
+            os.utime(path, ns=(int(now * 1e9), path.stat().st_mtime_ns))
+
+    def _judge(self, digest: Digest, identity: tuple[int, ...], found: Digest) -> bool:
+        """Whether the file of this identity holds what its name says; if not it goes into quarantine."""
+        if found == digest:
+            self._verified[digest] = identity
+            self._touch(digest)
+            return True
+        path = self._blobs / digest.hex
+        with self._lock, contextlib.suppress(FileNotFoundError):
+            # Another thread may have put it right meanwhile.
+            if _identity(path.stat()) == identity:
+                self._forget(digest, self._quarantine.take)
+        return False
+
+    def _forget(self, digest: Digest, remove: Callable[[Path], None]) -> None:
+        path = self._blobs / digest.hex
+        size = _size_of(path)
+        remove(path)
+        self._size -= size
+        self._verified.pop(digest, None)
+        self._touched.pop(digest, None)
 
 
-def _drop_stale(folder: Path) -> None:
-    for path in folder.iterdir():
-        if time.time() - path.stat().st_mtime > STALE_SECONDS:
-            path.unlink(missing_ok=True)
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _named(names: Iterator[str]) -> Iterator[Digest]:
@@ -134,13 +345,14 @@ def _named(names: Iterator[str]) -> Iterator[Digest]:
             yield Digest(name)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is durable only once the folder is on the disk.
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _full(message: str) -> errors.Retry:
+    remedy = "Give the store more room, or a larger quota (--quota)."
+    return errors.Retry(message, side="store", reason="StoreFull", remedy=remedy)
+
+
+def _unreadable(digest: Digest, error: OSError) -> errors.Retry:
+    message = f"blob {digest.short}: can't be read: {_words(error)}"
+    return errors.Retry(message, side="store", reason="StoreFault")
 
 
 def _words(error: OSError) -> str:

@@ -1,6 +1,5 @@
 """The store of blobs: what is put is there, whole, under its digest; nothing else ever is."""
 
-import os
 import threading
 
 import pytest
@@ -69,7 +68,7 @@ def test_survives_reopening(store, root):
     assert blobs.Blobs(root).get(digest) == MODULE
 
 
-@pytest.mark.parametrize("read", ["get", "path"])
+@pytest.mark.parametrize("read", ["get", "path", "open"])
 def test_damaged_blob_is_absent_and_kept_aside(store, root, read):
     """A blob whose bytes changed reads as absent and goes into quarantine."""
     digest = store.put(MODULE)
@@ -97,16 +96,17 @@ def test_nothing_is_left_of_writing(store, root):
     assert list((root / "writing").iterdir()) == []
 
 
-def test_half_written_blob_of_a_crash_is_not_seen(root):
-    """What a crash left in the middle of a write is no blob, and an old one is cleared away."""
-    blobs.Blobs(root)
-    fresh, old = root / "writing" / "fresh", root / "writing" / "old"
-    for path in (fresh, old):
-        path.write_bytes(MODULE[:4])
-    os.utime(old, (0, 0))
-    again = blobs.Blobs(root)
-    assert again.digests() == frozenset()
-    assert [path.name for path in (root / "writing").iterdir()] == ["fresh"]
+def test_half_written_blob_of_a_crash_is_not_seen(root, store):
+    """What a killed writer left is no blob, and cleared away; what is being written is left alone."""
+    (root / "writing" / "orphan").write_bytes(MODULE[:4])
+    with store.draft(len(MODULE)) as draft:
+        draft.write(MODULE)
+        again = blobs.Blobs(root)
+        assert again.digests() == frozenset()
+        assert [path.name for path in (root / "writing").iterdir()] != ["orphan"]
+        store.keep(draft)
+    assert again.get(Digest.of(MODULE)) == MODULE
+    assert list((root / "writing").iterdir()) == []
 
 
 def test_foreign_file_is_no_blob(store, root):
@@ -135,7 +135,7 @@ def test_failed_write_leaves_nothing(store, root):
 
 def test_threads_that_put_the_same(store):
     """Threads that put one blob at the same time all succeed, and it is whole."""
-    data = MODULE + os.urandom(1 << 20)
+    data = MODULE + bytes(1 << 20)
     barrier = threading.Barrier(8)
     found = []
 

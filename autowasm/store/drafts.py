@@ -1,0 +1,104 @@
+"""Files that are being written, until they are whole. After a crash they mean nothing, and are dropped.
+
+A draft is locked by its writer: one that nobody has locked was left by a process that was killed. A draft in memory
+stands in where the disk is full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from autowasm.digest import Digest
+
+_MODE: Final = 0o444  # nobody writes to a blob again
+
+
+class Draft:
+    """One file that grows; ``size`` bytes so far. Whoever opened it closes it.
+
+    Raises:
+        OSError: the file system's, in every method.
+    """
+
+    def __init__(self, descriptor: int, path: Path | None = None) -> None:
+        self.size = 0
+        self._descriptor = descriptor
+        self._path = path
+        self._sum = hashlib.sha256()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Add these bytes."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        self._sum.update(data)
+        self.size += len(data)
+
+    @property
+    def digest(self) -> Digest:
+        """Of what was written so far."""
+        return Digest(self._sum.hexdigest())
+
+    def publish(self, path: Path) -> None:
+        """Give it its name; when this returns it is there, whole, after a crash too."""
+        assert self._path is not None  # what is in memory has no name
+        os.fchmod(self._descriptor, _MODE)
+        os.fsync(self._descriptor)
+        self._path.rename(path)
+        self._path = None
+        _sync_folder(path.parent)
+
+    def duplicate(self) -> int:
+        """A descriptor of its own for who reads it."""
+        return os.dup(self._descriptor)
+
+    def close(self) -> None:
+        """Drop what was not published."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def on_disk(folder: Path) -> Draft:
+    """A new draft in a folder."""
+    path = folder / secrets.token_hex(16)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return Draft(descriptor, path)
+
+
+def in_memory() -> Draft:
+    """A new draft that no disk holds; it goes with its last descriptor."""
+    return Draft(os.memfd_create("module"))
+
+
+def drop_orphans(folder: Path) -> None:
+    """Clear away what killed writers left."""
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            _drop_unlocked(path)
+
+
+def _drop_unlocked(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody writes it
+        path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself is durable only once the folder is on the disk.
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
