@@ -77,8 +77,11 @@ async def send_blob(exchange: Exchange, access: Access, sending: Sending) -> Sta
             await _try(exchange, access, sending, at)
             return "sent"
         except errors.Retry as error:
-            further = await _further(exchange, access, sending, at) if error.reason == "Unreachable" else None
+            asks = error.reason in ("Unreachable", "Refused")
+            further = await _further(exchange, access, sending, at) if asks else None
             if further is None:
+                if error.reason == "Refused":
+                    sending.where = None  # not to be continued: another one is begun
                 raise
             at = further  # each such try brings the end nearer, so they end
 
@@ -87,11 +90,17 @@ async def _try(exchange: Exchange, access: Access, sending: Sending, at: int) ->
     try:
         await _send(exchange, access, sending, at)
     except errors.Final as error:
-        sending.where = None
-        if error.reason != "NotFound" and not (at and error.reason == "Refused"):
-            raise
-        # Gone, as after a restart of the registry, or not to be continued: another one may be begun.
-        raise errors.Retry(error.message, side="registry", reason="RegistryFault") from error
+        reason = "RegistryFault"
+        if error.reason == "Refused" and at:
+            reason = (
+                "Refused"  # it may have come further: a registry asked after a cut still reads what it got
+            )
+        else:
+            sending.where = None
+            if error.reason != "NotFound":
+                raise
+        # Gone, as after a restart of the registry, or not to be continued there.
+        raise errors.Retry(error.message, side="registry", reason=reason) from error
 
 
 async def _further(exchange: Exchange, access: Access, sending: Sending, at: int) -> int | None:

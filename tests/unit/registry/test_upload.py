@@ -221,6 +221,22 @@ def test_refused_rest_begins_anew(patched):
     assert sizes == [SIZE, SIZE - 1_000_000, SIZE]
 
 
+def test_came_further_than_was_said(patched):
+    """A registry that still reads what it got, and so refuses the rest, is asked again and goes on from there."""
+    patched.routes["PATCH", "/up"] = [
+        Answer(cut=-1),
+        Answer(416),
+        Answer(202, headers={"Location": "/next"}),
+    ]
+    patched.routes["GET", "/up"] = [
+        Answer(204, headers={"Range": f"0-{end}"}) for end in (999_999, 1_999_999)
+    ]
+    assert _store(patched) == LARGE.digest
+    sizes = [len(seen.body) for seen in patched.asked("PATCH", "/up")]
+    assert sizes == [SIZE, SIZE - 1_000_000, SIZE - 2_000_000]
+    assert len(patched.asked("POST", UPLOADS)) == 1
+
+
 def test_mounted(patched):
     """A blob of another repository is taken from there; its bytes are not sent."""
 
