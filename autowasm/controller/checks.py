@@ -77,4 +77,10 @@ class Checks:
 def configuration(spec: Spec, digest: Digest) -> Configuration:
     """Exactly what sidecars will give to the module."""
     vm = envoyfilter.vm(spec, digest)
-    return Configuration(vm_id=vm.vm_id, vm=vm.configuration.encode(), root_id=spec.filter.root_id)
+    return Configuration(
+        vm_id=vm.vm_id,
+        vm=vm.configuration.encode(),
+        plugin=spec.filter.plugin_config.encode(),
+        root_id=spec.filter.root_id,
+        environment=spec.filter.env,
+    )

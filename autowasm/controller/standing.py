@@ -15,8 +15,20 @@ from autowasm.istio.conditions import Version
 
 Object = Mapping[str, Any]
 
-_TO_PATCH: Final = ("spec", "configPatches", 0, "patch", "value")
-_TO_DIGEST: Final = (*_TO_PATCH, "typedConfig", "value", "config", "vmConfig", "code", "remote", "sha256")
+UNINSTALLED: Final = "Uninstalled"
+"""Reason of conditions of a filter that was taken out of the mesh because the system went."""
+
+_TO_DIGEST: Final = (
+    "patch",
+    "value",
+    "typedConfig",
+    "value",
+    "config",
+    "vmConfig",
+    "code",
+    "remote",
+    "sha256",
+)
 
 
 def ours(envoyfilter: Object) -> bool:
@@ -27,7 +39,15 @@ def ours(envoyfilter: Object) -> bool:
 
 def digest_of(envoyfilter: Object) -> Digest | None:
     """The module that it makes sidecars run; None where it is not of our shape."""
-    found: Any = envoyfilter
+    spec = envoyfilter.get("spec")
+    patches = spec.get("configPatches") if isinstance(spec, Mapping) else None
+    # Of the patches of a port one holds the filter; where a phase is named, others hold places for it.
+    found = map(_digest, patches if isinstance(patches, list) else ())
+    return next((digest for digest in found if digest is not None), None)
+
+
+def _digest(patch: Any) -> Digest | None:
+    found = patch
     try:
         for step in _TO_DIGEST:
             found = found[step]
@@ -49,13 +69,15 @@ def version_of(envoyfilter: Object | None, status: Mapping[str, Any]) -> Version
 def pinned(obj: Object) -> Version | None:
     """The version that an AutoWasm was resolved to under its present spec, and that went into the mesh.
 
-    A tag that moved since then changes nothing: a new version needs a new spec.
+    A tag that moved since then changes nothing: a new version needs a new spec. It does not matter whether it
+    is there still: an installation that comes after an uninstallation brings the same module back.
     """
     status = obj.get("status") or {}
     if status.get("observedGeneration") != obj["metadata"].get("generation"):
         return None
     programmed = any(
-        item.get("type") == "Programmed" and item.get("status") == "True"
+        item.get("type") == "Programmed"
+        and (item.get("status") == "True" or item.get("reason") == UNINSTALLED)
         for item in status.get("conditions") or ()
     )
     try:

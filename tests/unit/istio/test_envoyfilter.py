@@ -1,11 +1,14 @@
 """The EnvoyFilter: equal to the documented one but for the differences spelled out here."""
 
 import copy
+import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
 import yaml
 
+from autowasm.controller import checks, standing
 from autowasm.digest import Digest
 from autowasm.istio import envoyfilter, spec
 
@@ -80,6 +83,89 @@ def test_check_sees_what_is_written(case):
     written = _vm_config(envoyfilter.render(item, DIGEST, envoyfilter.Install()))
     assert written["vmId"] == identity.vm_id
     assert written.get("configuration", {}).get("value", "") == identity.configuration
+
+
+def test_check_sees_the_whole_configuration():
+    """A check is given the plugin configuration and the environment that sidecars will give to the module."""
+    item = _spec("further-fields")
+    (patch,) = envoyfilter.render(item, DIGEST, envoyfilter.Install())["spec"]["configPatches"]
+    written = patch["patch"]["value"]["typedConfig"]["value"]["config"]
+    given = checks.configuration(item, DIGEST)
+    assert (
+        given.plugin
+        == written["configuration"]["value"].encode()
+        == b'{"rules":[{"allow":true,"path":"/a"}]}'
+    )
+    assert dict(given.environment) == written["vmConfig"]["environmentVariables"]["keyValues"]
+
+
+@pytest.mark.parametrize("vm_id", ["", "pinned"])
+def test_new_environment_is_a_new_vm(vm_id):
+    """Another environment changes the VM's identity: an Envoy before 1.40 would go on with the old VM."""
+    item = _spec("generated-vm-id")
+    envs = [(), (("A", "b"),), (("A", "c"),), (("A", "b"), ("B", ""))]
+    filters = [dataclasses.replace(item.filter, vm_id=vm_id, env=env) for env in envs]
+    identities = [envoyfilter.vm(dataclasses.replace(item, filter=found), DIGEST) for found in filters]
+    assert len(set(identities)) == len(envs)
+
+
+def test_order():
+    """A place among others is the EnvoyFilter's priority, and no place is none."""
+    item = _spec("documented")
+    first = envoyfilter.render(item, DIGEST, envoyfilter.Install())
+    second = envoyfilter.render(item, DIGEST, envoyfilter.Install(), order=3)
+    assert "priority" not in first["spec"]
+    assert second["spec"] == first["spec"] | {"priority": 3}
+
+
+def _patched(chain, rendered):
+    """What istiod makes of a chain of filters (listener_patch.go, patchHTTPFilters)."""
+    chain = list(chain)
+    for item in rendered["spec"]["configPatches"]:
+        beside = item["match"]["listener"]["filterChain"]["filter"]["subFilter"]["name"]
+        operation = item["patch"]["operation"]
+        if operation == "REMOVE":
+            chain = [name for name in chain if name != beside]
+        elif beside in chain:
+            at = chain.index(beside)
+            chain[at : at + (operation == "REPLACE")] = [item["patch"]["value"]["name"]]
+    return chain
+
+
+PRESENT = [
+    [f"envoy.filters.http.{name}" for name in names]
+    for count in range(4)
+    for names in itertools.combinations(["jwt_authn", "rbac", "grpc_stats"], count)
+]
+
+
+@pytest.mark.parametrize(
+    ("phase", "behind", "before"),
+    [
+        ("authn", (), ("jwt_authn", "rbac", "grpc_stats", "router")),
+        ("authz", ("jwt_authn",), ("rbac", "grpc_stats", "router")),
+        ("stats", ("jwt_authn", "rbac"), ("grpc_stats", "router")),
+        ("", ("jwt_authn", "rbac", "grpc_stats"), ("router",)),
+    ],
+)
+@pytest.mark.parametrize("present", PRESENT, ids=lambda present: "-".join(n[19:] for n in present) or "none")
+def test_phase(phase, behind, before, present):
+    """Whatever filters a chain has, the one of a phase is in it, once, where the phase says; no place is left."""
+    item = _spec("generated-vm-id")
+    item = dataclasses.replace(item, filter=dataclasses.replace(item.filter, phase=phase))
+    chain = [*present, "envoy.filters.http.router"]
+    found = _patched(chain, envoyfilter.render(item, DIGEST, envoyfilter.Install()))
+    assert [name for name in found if name != "envoy.filters.http.wasm"] == chain
+    at = found.index("envoy.filters.http.wasm")
+    assert not {f"envoy.filters.http.{name}" for name in before} & set(found[:at])
+    assert not {f"envoy.filters.http.{name}" for name in behind} & set(found[at:])
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
+def test_digest_is_found_again(case):
+    """Which module an EnvoyFilter of ours makes sidecars run can be read from it, whatever shape it has."""
+    rendered = yaml.safe_load((CASES / case / "envoyfilter.yaml").read_text())
+    assert standing.digest_of(rendered) == DIGEST
 
 
 def test_install_namespace():
