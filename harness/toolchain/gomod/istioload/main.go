@@ -1,5 +1,5 @@
-// Loads an image as a sidecar's agent does: with Istio's own fetcher of Wasm images. The module goes to standard
-// output, the digest of the manifest to standard error.
+// Loads an image as a sidecar's agent does: with Istio's own fetcher of Wasm images. Its arguments are the image
+// and the file that the module goes to.
 package main
 
 import (
@@ -17,15 +17,19 @@ func main() {
 		fmt.Println("istioload", version)
 		return
 	}
-	if err := load(os.Args[1]); err != nil {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "error: usage: istioload IMAGE FILE")
+		os.Exit(2)
+	}
+	if err := load(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func load(image string) error {
+func load(image, file string) error {
 	fetcher := wasm.NewImageFetcher(context.Background(), wasm.ImageFetcherOption{})
-	fetch, digest, err := fetcher.PrepareFetch(image)
+	fetch, _, err := fetcher.PrepareFetch(image)
 	if err != nil {
 		return err
 	}
@@ -33,7 +37,5 @@ func load(image string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "digest: sha256:"+digest)
-	_, err = os.Stdout.Write(module)
-	return err
+	return os.WriteFile(file, module, 0o600)
 }
