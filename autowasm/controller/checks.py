@@ -6,6 +6,7 @@ A check gives the same answer for the same module and configuration, so it is do
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import OrderedDict
 from typing import Final
 
@@ -67,6 +68,8 @@ class Checks:
                     f"blob {digest.short}: gone from the store", side="store", reason="StoreFault"
                 )
             async with self._slots:
+                if key in self._reports:  # somebody else's turn came first
+                    return self._reports[key]
                 with self._metrics.check():
                     self._reports[key] = await asyncio.to_thread(check.check, module, key[1])
             while len(self._reports) > _REMEMBERED:
@@ -75,8 +78,12 @@ class Checks:
 
 
 def configuration(spec: Spec, digest: Digest) -> Configuration:
-    """Exactly what sidecars will give to the module."""
-    vm = envoyfilter.vm(spec, digest)
+    """What sidecars will give to the module; one generated vmId stands for all, which differ in a name alone.
+
+    So a module that a thousand AutoWasms use in the same way is checked once.
+    """
+    named = spec if spec.filter.vm_id else dataclasses.replace(spec, namespace="default", name="autowasm")
+    vm = envoyfilter.vm(named, digest)
     return Configuration(
         vm_id=vm.vm_id,
         vm=vm.configuration.encode(),
