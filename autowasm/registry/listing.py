@@ -32,8 +32,11 @@ async def tags(exchange: Exchange, access: Access) -> tuple[str, ...]:
         async with exchange.open(call, access) as response:
             data = await body.read(response, limits.MANIFEST_BYTES, call.ask)
             url = _following(call, response)
-        before = len(found)
-        found |= dict.fromkeys(_names(data, call.ask))
+        before, names = len(found), _names(data, call.ask)
+        found |= dict.fromkeys(names)
+        if url is None and len(names) == _PAGE:
+            # A full page without a link: some registries, and some proxies before them, leave it out.
+            url = call.url.copy_set_param("last", names[-1])
         if len(found) > _TAGS_MAX:
             message = f"tags of {access.reference.repository}: must be at most {_TAGS_MAX}"
             raise errors.Final(message, side="registry", reason="TooLarge")

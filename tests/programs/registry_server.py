@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -29,8 +30,15 @@ class Server:
 
     def requests(self, method: str, path: str) -> int:
         """How many requests of a method to paths that hold ``path`` were answered."""
-        lines = self.log.read_text().splitlines()
-        return sum(f'"{method} ' in line and path in line for line in lines)
+        return len(self._asked(method, path))
+
+    def places(self, method: str, path: str) -> set[str]:
+        """The paths, each once and without its query, that requests of a method went to."""
+        return {asked.partition("?")[0] for asked in self._asked(method, path)}
+
+    def _asked(self, method: str, path: str) -> list[str]:
+        found: list[str] = re.findall(rf"\b{method} (/\S*)", self.log.read_text())
+        return [asked for asked in found if path in asked]
 
     def kill(self) -> None:
         """End the program as a crash would, in the middle of whatever it does."""

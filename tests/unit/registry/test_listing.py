@@ -48,6 +48,16 @@ def test_pages(server):
     assert [seen.path for seen in server.seen] == [f"{LIST}?n=1000", f"{LIST}?n=2&last=a"]
 
 
+def test_full_page_without_a_link(server):
+    """A server that gave as many as it was asked for may have more, also where it links to nothing."""
+    names = [f"v{number:04}" for number in range(1500)]
+    server.routes["GET", LIST] = lambda seen: _page(
+        names[1000:] if "last=v0999" in seen.path else names[:1000]
+    )
+    assert _tags(server) == tuple(names)
+    assert len(server.seen) == 2
+
+
 @pytest.mark.parametrize("link", [f'<{LIST}?last=a>; rel="next"', f"<{LIST}>; rel=next"])
 def test_pages_without_end(server, link):
     """A page that brings nothing new is the last, whatever it points to."""
