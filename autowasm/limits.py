@@ -89,7 +89,10 @@ JSON_MEMBERS: Final = 100_000
 text, and a thousand layers with everything that is said of them have some ten thousand."""
 
 INDEX_TRIES: Final = 8
-"""Manifests of an index that are fetched in search of a module: each costs a request."""
+"""Manifests that are fetched in search of a module, of an index and of those that it lists: each costs a request."""
+
+INDEX_DEPTH: Final = 3
+"""How deep indexes may nest: images of tools have one level, collections of them two."""
 
 TOKEN_BYTES: Final = 1024 * 1024
 """Largest answer of a token server: tokens are some KiB."""
@@ -152,3 +155,75 @@ STORE_RECENT_SECONDS: Final = 600.0
 
 QUARANTINED_BLOBS: Final = 4
 """Damaged blobs that are kept to be looked into: the newest tell what happens, and a broken disk makes many."""
+
+FETCH_RECORDS: Final = 50_000
+"""Records of who fetched what that a controller keeps, the oldest goes first: five versions, ten thousand sidecars."""
+
+FETCH_TELLERS: Final = 256
+FETCH_TELLER_CHARS: Final = 128
+"""Wasmers whose telling a controller knows, and their longest name: a mesh has a handful at a time, each with a name of
+its own for as long as it keeps its folder."""
+
+FETCHES_BODY_BYTES: Final = MIB
+"""Largest body of fetches that a wasmer sends at once: some six thousand."""
+
+CLOCKS_APART_SECONDS: Final = 2.0
+"""How far the clocks of two nodes may be apart: by how much a fetch may seem to be older than the sidecar it is of."""
+
+STATISTICS_BYTES: Final = MIB
+"""Largest answer of a sidecar's statistics that is read: what is asked for has some kilobytes."""
+
+ASKED_SECONDS: Final = 24 * 3600.0
+"""How long a wasmer keeps in any case what a sidecar asked for: a workload that is scaled, or restarted at night, asks
+again, and controllers may be away then."""
+
+STOPGAP_BYTES: Final = 64 * MIB
+"""Modules that a wasmer holds in memory while its disk is full: two of the largest that a sidecar fetches without
+being told to."""
+
+CONNECTIONS: Final = 4096
+"""Connections of one wasmer: a thousand sidecars that fetch four filters at once; an idle one takes some KiB."""
+
+CONNECTIONS_SPARE: Final = 64
+"""Connections beyond that, for probes and scrapers: a kubelet that finds no room would restart a wasmer that is only
+busy."""
+
+CONNECTIONS_PER_ADDRESS: Final = 1024
+"""Of one address: a sidecar opens one a fetch, and has a fetch a filter and listener; a node may hide many pods."""
+
+KEEP_ALIVE_SECONDS: Final = 75.0
+"""How long an idle connection stays: longer than the pauses of a sidecar's retries."""
+
+REQUEST_HEAD_BYTES: Final = 16 * 1024
+"""Largest head of a request: sidecars send some hundred bytes, with traces some KiB."""
+
+REQUEST_FIELDS: Final = 100
+"""Fields of one request: the cap of Apache httpd, far above what a proxy adds."""
+
+REQUEST_HEAD_SECONDS: Final = 10.0
+"""From a head's first byte to its last: it is one packet, or two."""
+
+STREAM_RESETS: Final = 100
+"""Streams of one HTTP/2 connection that its client may reset: who opens them for that alone has work done for nothing
+(CVE-2023-44487)."""
+
+REQUESTS_PER_SECOND: Final = 200.0
+REQUESTS_BURST: Final = 2000.0
+"""Requests for modules of one address: what a node of a hundred pods asks when all start at once, and then more each
+second than they could run. Beyond it 429 and Retry-After, which a sidecar heeds as any failure."""
+
+ADDRESSES_KEPT: Final = 10_000
+"""Addresses whose rate is remembered, some hundred bytes each: more than a cluster's pods on most days."""
+
+FILLS: Final = 8
+"""Modules that a wasmer fetches at the same time: as much as its network and disk do at once; the others wait."""
+
+MISSES_PER_ADDRESS: Final = 32
+"""Modules that one address may wait for that are not there: its filters. Each costs a question to every controller."""
+
+LEDGER_RECORDS: Final = 20_000
+"""Fetches that a wasmer remembers, some 200 bytes each: two versions of ten thousand sidecars. Controllers keep more,
+and are told of each within a second."""
+
+LEDGER_BATCH: Final = 500
+"""Fetches told in one message: some 100 KiB."""

@@ -1,4 +1,4 @@
-"""The controller's HTTP: modules for wasmers, health, metrics.
+"""The controller's HTTP: modules for wasmers, what wasmers tell of fetches, health, metrics.
 
 A module is handed out to the ServiceAccount of wasmer and to nobody else: the caller shows its token, and
 the API server says whose it is (TokenReview) and that it was made for us (the audience). A positive answer
@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from autowasm import errors, serving
+from autowasm import errors, limits, serving
 from autowasm.controller.metrics import Metrics
 from autowasm.digest import Digest
 
@@ -74,6 +74,10 @@ class Guard:
         return found
 
 
+async def _deaf(_: bytes) -> int:
+    raise errors.Retry("fetches: nobody takes them here yet", side="controller", reason="NotReady")
+
+
 @dataclass(frozen=True, slots=True)
 class Backing:
     """What the answers come from.
@@ -83,12 +87,15 @@ class Backing:
         lost: told of a digest that the store lacks; answers whether it is in the mesh, and sees to it if so.
         synced: whether the whole state of the cluster is known.
         ready: whether beside that what stands in the mesh was looked for, so that this one can stand in for another.
+        told: takes in what a wasmer tells of fetches; the highest number that is known of it. Raises ValueError where
+            it is not as the contract has it.
     """
 
     read: Callable[[Digest], Awaitable[bytes | None]]
     lost: Callable[[Digest], bool]
     synced: Callable[[], bool]
     ready: Callable[[], bool]
+    told: Callable[[bytes], Awaitable[int]] = _deaf
 
 
 def app(guard: Guard, backing: Backing, metrics: Metrics) -> Starlette:
@@ -98,6 +105,9 @@ def app(guard: Guard, backing: Backing, metrics: Metrics) -> Starlette:
         answer = await _blob(request, guard, backing)
         metrics.blobs.labels(str(answer.status_code)).inc()
         return answer
+
+    async def fetches(request: Request) -> Response:
+        return await _fetches(request, guard, backing)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -114,6 +124,7 @@ def app(guard: Guard, backing: Backing, metrics: Metrics) -> Starlette:
     return Starlette(
         routes=[
             Route(serving.blob_path(_ANY).replace(_ANY.hex, "{digest}"), blob),
+            Route(serving.FETCHES_PATH, fetches, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", numbers),
@@ -142,7 +153,28 @@ async def _blob(request: Request, guard: Guard, backing: Backing) -> Response:
     return PlainTextResponse(f"module {digest}: in no AutoWasm of this cluster\n", 404)
 
 
+async def _fetches(request: Request, guard: Guard, backing: Backing) -> Response:
+    try:
+        verdict = await guard.judge(request.headers.get("authorization", ""))
+        if verdict != 200:
+            return _refusal(verdict)
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limits.FETCHES_BODY_BYTES:
+                return PlainTextResponse(
+                    f"fetches: must have at most {limits.FETCHES_BODY_BYTES} bytes\n", 413
+                )
+        return JSONResponse({"have": await backing.told(bytes(body))})
+    except ValueError as fault:
+        return PlainTextResponse(f"{fault}\n", 400)
+    except errors.Error as fault:
+        return PlainTextResponse(f"{fault}\n", 503, _RETRY_SOON)
+    except ClientDisconnect:
+        return PlainTextResponse("fetches: broken off\n", 400)
+
+
 def _refusal(verdict: int) -> Response:
     if verdict == 401:
         return PlainTextResponse("a valid bearer token is required\n", 401, {"WWW-Authenticate": "Bearer"})
-    return PlainTextResponse("this ServiceAccount may not fetch modules\n", 403)
+    return PlainTextResponse("this ServiceAccount is not the one of wasmer\n", 403)

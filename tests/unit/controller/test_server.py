@@ -7,7 +7,7 @@ import asyncio
 import httpx2
 import pytest
 
-from autowasm import errors
+from autowasm import errors, limits
 from autowasm.controller import server
 from autowasm.controller.metrics import Metrics
 from autowasm.digest import Digest
@@ -40,10 +40,11 @@ class Site:
         self.time = 0.0
         self.synced = self.ready = True
         self.fetched: list[Digest] = []
+        self.heard: list[bytes] = []
         self.metrics = Metrics()
         guard = server.Guard(self.cluster.user_of, WASMER, clock=lambda: self.time)
         backing = server.Backing(
-            self._read, self._lost, lambda: self.synced, lambda: self.synced and self.ready
+            self._read, self._lost, lambda: self.synced, lambda: self.synced and self.ready, self._told
         )
         self.app = server.app(guard, backing, self.metrics)
 
@@ -54,14 +55,26 @@ class Site:
         self.fetched.append(digest)
         return digest == WANTED
 
-    def get(self, path: str, authorization: str = "", method: str = "GET") -> httpx2.Response:
+    async def _told(self, body: bytes) -> int:
+        if body == b"nonsense":
+            raise ValueError("fetches: must be as the contract has them")
+        self.heard.append(body)
+        return 7
+
+    def tell(self, body: bytes, authorization: str = "Bearer good") -> httpx2.Response:
+        """Tell of fetches."""
+        return self.get("/fetches", authorization, "POST", body)
+
+    def get(
+        self, path: str, authorization: str = "", method: str = "GET", body: bytes = b""
+    ) -> httpx2.Response:
         """One request."""
 
         async def scene() -> httpx2.Response:
             transport = httpx2.ASGITransport(self.app)
             headers = {"Authorization": authorization} if authorization else {}
             async with httpx2.AsyncClient(transport=transport, base_url="http://controller") as client:
-                return await client.request(method, path, headers=headers)
+                return await client.request(method, path, headers=headers, content=body)
 
         return asyncio.run(scene())
 
@@ -167,3 +180,24 @@ def test_answers_are_counted(site):
     page = site.get("/metrics").text
     assert 'autowasm_controller_blobs_total{status="200"} 1.0' in page
     assert 'autowasm_controller_blobs_total{status="404"} 1.0' in page
+
+
+def test_what_a_wasmer_tells_is_taken_and_answered(site):
+    """Wasmer's own words reach who takes them, and it is told how far they are known."""
+    answer = site.tell(b"some")
+    assert (answer.status_code, answer.json(), site.heard) == (200, {"have": 7}, [b"some"])
+
+
+@pytest.mark.parametrize(
+    ("body", "authorization", "status"),
+    [
+        (b"some", "", 401),
+        (b"some", "Bearer other", 403),
+        (b"nonsense", "Bearer good", 400),
+        (b"x" * (limits.FETCHES_BODY_BYTES + 1), "Bearer good", 413),
+    ],
+)
+def test_what_is_not_taken(site, body, authorization, status):
+    """Strangers, what is not of the contract, and too much of it are refused, and nothing is taken."""
+    assert site.tell(body, authorization).status_code == status
+    assert site.heard == []

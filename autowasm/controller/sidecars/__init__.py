@@ -1,0 +1,1 @@
+"""Whom each AutoWasm reaches, and how far its module has come there: pods, who fetched what, what sidecars run."""

@@ -1,0 +1,133 @@
+"""From what a sidecar fetched and what its statistics say: which modules it runs. Pure; it claims no more than it sees.
+
+What Envoy shows, and what that proves (each measured on Envoy 1.40; no statistic names a digest):
+
+- A fetch of a digest: the listener that carries it has arrived, since nothing else makes Envoy ask. That it is not
+  the fetch of a process before this one, ``uptime`` tells.
+- ``warming`` 0 after the fetch: the module was tried. Envoy starts VMs in the turn in which it stops waiting.
+- ``vms``: a module that starts has as many VMs as workers, and two; one that does not (a missing import, a callback
+  that refuses or traps) has none. While ``draining``, VMs of the version before count, too. So modules run where
+  1. nothing drains, and there are as many VMs as all filters that should run have, no more and no less; or
+  2. there are more VMs than before the change, by as many as all filters have that are in question.
+- Without a fetch, as after a rollback to what Envoy has: that listeners were updated since our EnvoyFilter was written
+  (``updated``) stands for the arrival. An update of something else in the same second would be taken for it.
+- Filters of others have VMs, too. Their names are in the statistics of new Envoys; they are counted as running, and
+  where the sum is not right, nothing is proven. A new version of such a filter that starts in the same moment as one
+  of ours does not would be taken for ours, until the next look.
+
+istiod's view (/debug/syncz) is not asked: it is an acknowledgement of a push, which Envoy gives before the module is
+fetched, and each istiod has it of its own sidecars only, for who has a token of the mesh's own audience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from autowasm import limits
+from autowasm.controller.sidecars import statistics
+from autowasm.controller.sidecars.statistics import Statistics
+
+LAG_SECONDS: Final = 15.0
+"""After how long somebody who was not told of has not fetched: wasmers tell at once, and each 10 s what went wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Statistics, and the time at which they were asked for, in seconds since the epoch."""
+
+    at: float
+    seen: Statistics
+
+    def began_before(self, time: float) -> bool:
+        """Whether this Envoy process is older than that."""
+        return self.at - self.seen.uptime <= time + limits.CLOCKS_APART_SECONDS
+
+    def same_process(self, other: Look) -> bool:
+        """Whether both are of one Envoy process."""
+        apart = (self.at - self.seen.uptime) - (other.at - other.seen.uptime)
+        return abs(apart) <= limits.CLOCKS_APART_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A VM that should be in this sidecar: since when, when its module was fetched, whether it was proven before."""
+
+    vm: str
+    since: float
+    fetched: float | None
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The VMs that run by this look; why the others do not, or may not; and whether they surely do not."""
+
+    proven: frozenset[str]
+    why: str = ""
+    fails: bool = False
+
+
+def judge(wishes: Iterable[Wish], plugins: Iterable[str], look: Look, base: Look | None) -> Finding:
+    """What a look proves.
+
+    Args:
+        wishes: all VMs of ours that should be in this sidecar; one may be wished for by several filters.
+        plugins: names of all filters of ours in it.
+        look: what was seen.
+        base: an earlier look at the same sidecar, since when only unproven VMs can have come.
+    """
+    ours = {wish.vm: wish for wish in sorted(wishes, key=lambda wish: wish.since)}
+    asked = [wish for wish in ours.values() if wish.fetched is not None]
+    open_ = [wish for wish in asked if not wish.proven]
+    if not open_:
+        return Finding(frozenset())
+    waits = _waits(open_, look)
+    if waits:
+        return Finding(frozenset(), waits)
+    late = [wish for wish in ours.values() if wish.fetched is None and look.at - wish.since < LAG_SECONDS]
+    found = frozenset(wish.vm for wish in open_)
+    known = set(map(statistics.spelt, plugins))
+    if base is not None and _grew(base, look, len(open_) + len(late), known):
+        return Finding(found)
+    if late:
+        return Finding(frozenset(), "another filter of its sidecar is on its way")
+    if look.seen.draining:
+        return Finding(frozenset(), "its sidecar serves old connections still, with the version before")
+    return _counted(look.seen, len(asked), len(look.seen.plugins - known), found)
+
+
+def _waits(wishes: Iterable[Wish], look: Look) -> str:
+    """What has to happen before anything can be said about these."""
+    if look.seen.warming:
+        return "its sidecar waits for a module"
+    for wish in wishes:
+        assert wish.fetched is not None
+        if not look.began_before(wish.fetched):
+            return "its sidecar was started again, and has not asked for the module since"
+        # A whole second is what an EnvoyFilter's time has.
+        if wish.fetched < wish.since and look.seen.updated < wish.since:
+            return "its sidecar got no listeners from istiod since the EnvoyFilter was written"
+    return ""
+
+
+def _grew(base: Look, look: Look, filters: int, known: AbstractSet[str]) -> bool:
+    return (
+        base.at < look.at
+        and base.same_process(look)
+        and look.seen.plugins - base.seen.plugins <= known
+        and look.seen.vms >= base.seen.vms + filters * look.seen.vms_each
+    )
+
+
+def _counted(seen: Statistics, ours: int, foreign: int, found: frozenset[str]) -> Finding:
+    expected = (ours + foreign) * seen.vms_each
+    if seen.vms == expected:
+        return Finding(found)
+    have = f"its sidecar has {seen.vms} Wasm VMs, {expected} make {ours} of ours"
+    have += f" and {foreign} of others" if foreign else ""
+    if seen.vms < ours * seen.vms_each:
+        return Finding(frozenset(), f"{have}: a module did not start there", fails=True)
+    return Finding(frozenset(), f"{have}: which ones run cannot be told")
