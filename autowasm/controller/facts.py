@@ -11,7 +11,9 @@ from typing import Any
 
 from autowasm import errors
 from autowasm.abi.findings import Report
-from autowasm.istio.conditions import Version
+from autowasm.controller.order import ALONE, Place
+from autowasm.istio.audience import Audience
+from autowasm.istio.conditions import Done, Failure, Skipped, Version
 from autowasm.istio.spec import Spec
 
 Object = Mapping[str, Any]
@@ -27,12 +29,16 @@ class Wanted:
         module: the version that it wants and that is in the store; or why there is none.
         report: what the check found; None where it did not run: there is no module, or the very same one
             passed under the very same spec before.
+        suspended: nothing is to be done about it, and ``module`` is no version.
+        resync_seconds: until the source is to be asked again, None where it is not.
     """
 
     obj: Object
     spec: Spec | errors.Error
     module: Version | errors.Error
     report: Report | None = None
+    suspended: bool = False
+    resync_seconds: float | None = None
 
     @property
     def uid(self) -> str:
@@ -56,6 +62,9 @@ class Facts:
         envoyfilter: the EnvoyFilter of that name, whoever's it is.
         mesh_fault: why the module that is in the mesh, though another one is wanted, is lost to our store.
         write_fault: why the EnvoyFilter could not be written a moment ago.
+        served: what wasmers said of the wanted module; None where nobody asked them (plan.asks).
+        place: where the name runs among those that share a workload with it.
+        audience: whom what stands in the mesh reaches; None where nobody has looked.
     """
 
     name: str
@@ -64,3 +73,6 @@ class Facts:
     envoyfilter: Object | None
     mesh_fault: errors.Error | None = None
     write_fault: errors.Error | None = None
+    served: Done | Skipped | Failure | None = None
+    place: Place = ALONE
+    audience: Audience | None = None

@@ -107,6 +107,7 @@ def identity(folder: Path) -> str:
         kept = file.read_text().strip() if file.is_file() else ""
         if not kept:  # also after a crash that left an empty file
             kept = secrets.token_hex(8)
+            folder.mkdir(parents=True, exist_ok=True)
             draft = folder / "identity.new"
             draft.write_text(kept)
             draft.replace(file)

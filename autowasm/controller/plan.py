@@ -3,7 +3,7 @@
 - No AutoWasm: our EnvoyFilter goes; somebody else's stays.
 - No good module: nothing is written but the status; what stands in the mesh stays.
 - A good module: the EnvoyFilter is written where it is absent or differs in what we own, never where it is
-  somebody else's.
+  somebody else's. A new module only once wasmers can serve it (``asks``): until then what stands stays.
 - The status is written where it changes.
 - What a wait may heal is looked at again; so is what somebody can mend in a place that sends us no events: a
   registry, a Secret.
@@ -20,8 +20,11 @@ from autowasm import errors
 from autowasm.abi.findings import Report
 from autowasm.controller import standing
 from autowasm.controller.facts import Facts, Object, Wanted
+from autowasm.controller.order import Place
+from autowasm.digest import Digest
 from autowasm.istio import conditions, envoyfilter
-from autowasm.istio.conditions import Done, Failure, Version
+from autowasm.istio.audience import Audience
+from autowasm.istio.conditions import Done, Failure, Skipped, Version
 from autowasm.istio.spec import Spec
 
 ACCESS_CAP_SECONDS: Final = 10.0
@@ -29,6 +32,9 @@ ACCESS_CAP_SECONDS: Final = 10.0
 
 CAP_SECONDS: Final = 30.0
 """Longest wait between two tries of anything else."""
+
+SERVED_CAP_SECONDS: Final = 3.0
+"""Longest wait between two questions to wasmers that cannot serve a module yet: they are our own."""
 
 _ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
 _NEVER: Final = frozenset({"usage", "spec"})
@@ -53,6 +59,7 @@ class Plan:
         force: take fields over from others: the EnvoyFilter is ours already, and somebody edited it.
         status: the AutoWasm's new status, true once the write succeeded; None where it stays as it is.
         again: when to look again, None for only after an event.
+        found: what the status was folded from; None where there is no AutoWasm.
     """
 
     delete: bool = False
@@ -60,6 +67,24 @@ class Plan:
     force: bool = False
     status: Mapping[str, Any] | None = None
     again: Again | None = None
+    found: conditions.Facts | None = None
+
+
+def asks(facts: Facts) -> Digest | None:
+    """The module that wasmers have to be asked about before these facts become a plan.
+
+    None where nothing would be written, and where they were asked before the module went into the mesh: what
+    stands is mended at once, whoever is away just then.
+    """
+    wanted, present = facts.wanted, facts.envoyfilter
+    if wanted is None or not isinstance(wanted.module, Version) or isinstance(wanted.spec, errors.Error):
+        return None
+    refused = wanted.report is not None and not wanted.report.ok
+    if refused or (present is not None and not standing.ours(present)):
+        return None
+    if standing.pinned(wanted.obj) == wanted.module and not isinstance(_kept_served(wanted), Failure | None):
+        return None
+    return wanted.module.digest
 
 
 def plan(facts: Facts, install: envoyfilter.Install) -> Plan:
@@ -89,10 +114,20 @@ def pending(obj: Object, present: Object | None, now: str) -> Mapping[str, Any] 
     return conditions.status(conditions.Facts(generation, standing=in_mesh), previous, now)
 
 
+def unserved(facts: Facts) -> Mapping[str, Any] | None:
+    """The status while wasmers are asked about the module of these facts; None where it says so already."""
+    wanted = facts.wanted
+    if wanted is None or not isinstance(wanted.module, Version):
+        return None
+    check = Done(_passed(wanted.report) if wanted.report else _kept_message(wanted))
+    return _finish(facts, wanted, _Stages(wanted.module, check)).status
+
+
 @dataclass(frozen=True, slots=True)
 class _Stages:
     pull: Version | Failure
     check: Done | Failure | None = None
+    serve: Done | Skipped | Failure | None = None
     program: Done | Failure | None = None
 
 
@@ -102,7 +137,8 @@ def _without_module(facts: Facts, wanted: Wanted) -> Plan:
     stages = _Stages(Failure.of(fault))
     if standing.pinned(wanted.obj) and standing.version_of(facts.envoyfilter, _status(wanted)):
         # The wanted version is in the mesh; only our own copy of it is lost and cannot be had again for now.
-        stages = _Stages(Failure.of(fault), Done(), Done())
+        check = Done(_kept_message(wanted))
+        stages = _Stages(Failure.of(fault), check, _kept_served(wanted), Done())
     return _finish(facts, wanted, stages, again_after(fault))
 
 
@@ -110,18 +146,22 @@ def _with_module(
     facts: Facts, wanted: Wanted, spec: Spec, module: Version, install: envoyfilter.Install
 ) -> Plan:
     check = Done(_passed(wanted.report) if wanted.report else _kept_message(wanted))
+    serve = facts.served or _kept_served(wanted)
     if facts.write_fault is not None:
-        failed = _Stages(module, check, Failure.of(facts.write_fault))
+        failed = _Stages(module, check, serve, Failure.of(facts.write_fault))
         return _finish(facts, wanted, failed, again_after(facts.write_fault))
     present = facts.envoyfilter
     if present is not None and not standing.ours(present):
-        return _finish(facts, wanted, _Stages(module, check, _conflict(present)))
-    desired = envoyfilter.render(spec, module.digest, install)
-    done = _finish(facts, wanted, _Stages(module, check, Done()))
+        return _finish(facts, wanted, _Stages(module, check, serve, _conflict(present)))
+    waits = Again(SERVED_CAP_SECONDS) if isinstance(serve, Failure) else None
+    if waits and (present is None or standing.digest_of(present) != module.digest):
+        return _finish(facts, wanted, _Stages(module, check, serve), waits)
+    desired = envoyfilter.render(spec, module.digest, install, order=facts.place.number)
+    done = _finish(facts, wanted, _Stages(module, check, serve, Done()), waits)
     if present is None:
-        return Plan(write=desired, status=done.status)
+        return dataclasses.replace(done, write=desired)
     if standing.drifted(present, desired):
-        return Plan(write=_same_object(desired, present), force=True, status=done.status)
+        return dataclasses.replace(done, write=_same_object(desired, present), force=True)
     return done
 
 
@@ -129,15 +169,47 @@ def _finish(facts: Facts, wanted: Wanted, stages: _Stages, again: Again | None =
     """The plan that writes at most a status."""
     previous = wanted.obj.get("status")
     if isinstance(stages.program, Done) and isinstance(stages.pull, Version):
-        in_mesh: Version | None = stages.pull
+        in_mesh: Version | None = _measured(stages.pull, wanted.report)
     else:
         in_mesh = standing.version_of(facts.envoyfilter, _status(wanted))
-    folded = conditions.status(
-        conditions.Facts(wanted.generation, stages.pull, stages.check, stages.program, in_mesh),
-        previous,
-        facts.now,
+    found = conditions.Facts(
+        wanted.generation,
+        stages.pull,
+        stages.check,
+        stages.serve,
+        stages.program,
+        in_mesh,
+        _audience(facts, in_mesh),
+        facts.place.number,
+        _overlap(facts.place),
     )
-    return Plan(status=folded if folded != previous else None, again=again)
+    folded = conditions.status(found, previous, facts.now)
+    return Plan(status=folded if folded != previous else None, again=again, found=found)
+
+
+def _audience(facts: Facts, in_mesh: Version | None) -> Audience | None:
+    """Whom the version that will be in the mesh reaches: of one that is only being written nobody has anything."""
+    present = facts.envoyfilter
+    stands = present and in_mesh and standing.digest_of(present) == in_mesh.digest
+    if facts.audience is None or stands:
+        return facts.audience
+    return dataclasses.replace(facts.audience, fetched=0, loaded=0, stuck=())
+
+
+def _measured(version: Version, report: Report | None) -> Version:
+    if report is None:
+        return version
+    return dataclasses.replace(version, size=report.size, abi=report.abi or "")
+
+
+def _overlap(place: Place) -> str:
+    after = f"after {place.after}" if place.after else ""
+    before = f"before {place.before}" if place.before else ""
+    return (
+        f"runs {' and '.join(filter(None, (after, before)))} where workloads are shared"
+        if after or before
+        else ""
+    )
 
 
 def again_after(fault: errors.Error) -> Again | None:
@@ -161,8 +233,25 @@ def _passed(report: Report) -> str:
 
 def _kept_message(wanted: Wanted) -> str:
     """What the check said when it last ran: a module that is not checked again keeps its words."""
-    found = [item for item in _status(wanted).get("conditions") or () if item.get("type") == "Verified"]
-    return str(found[0].get("message", "")) if found and found[0].get("status") == "True" else ""
+    said = _said(wanted, "Verified")
+    return str(said.get("message", "")) if said.get("status") == "True" else ""
+
+
+def _kept_served(wanted: Wanted) -> Done | Skipped | Failure | None:
+    """What wasmers said when they were last asked about what is in the mesh."""
+    said = _said(wanted, "Served")
+    reason, message = str(said.get("reason", "")), str(said.get("message", ""))
+    if said.get("status") == "True":
+        return Done(message, reason)
+    if said.get("status") == "False":
+        return Failure(reason, message, final=False)
+    return Skipped(reason, message) if reason not in {"", "Waiting"} else None
+
+
+def _said(wanted: Wanted, kind: str) -> Mapping[str, Any]:
+    """The condition that the status has."""
+    found = [item for item in _status(wanted).get("conditions") or () if item.get("type") == kind]
+    return found[0] if found else {}
 
 
 def _conflict(present: Object) -> Failure:

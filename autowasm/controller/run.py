@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,14 +16,18 @@ from typing import Final
 import lightkube
 import uvicorn
 
-from autowasm import errors, limits, serving
-from autowasm.controller import leader, plan, server, standing
-from autowasm.controller.act import Actor, Outcome
+from autowasm import limits, serving
+from autowasm.controller import leader, server
+from autowasm.controller.act import Actor
 from autowasm.controller.checks import Checks
 from autowasm.controller.election import LEASE_SECONDS, Election
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.modules import Modules, Sources
-from autowasm.controller.observe import Observer, now
+from autowasm.controller.observe import Observer
+from autowasm.controller.rollout import Rollout
+from autowasm.controller.sharing import Sharing
+from autowasm.controller.turns import Parts, Turns
+from autowasm.controller.wanted import Wanted
 from autowasm.controller.wasmers import Wasmers
 from autowasm.controller.workers import Watches, Workers
 from autowasm.digest import Digest
@@ -34,12 +38,9 @@ from autowasm.kube.names import Key
 from autowasm.kube.watch import Watch
 from autowasm.net import session
 from autowasm.registry.client import Registry
-from autowasm.store.blobs import Blobs
+from autowasm.store.blobs import Blobs, Room
 
 _log = logging.getLogger(__name__)
-
-PATIENCE_SECONDS: Final = 1.0
-"""How long a new spec may be without a status before Pending is written: most modules are there sooner."""
 
 _GRACE_SECONDS: Final = 25
 """How long transfers under way may take after SIGTERM: less than the 30 s after which a kubelet kills."""
@@ -91,10 +92,19 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         await controller.resign()
 
 
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """Where modules come from, where they are kept, and who is to serve them."""
+
+    sources: Sources
+    store: Callable[[Wanted], Blobs]
+    rollout: Rollout
+
+
 class Controller:
     """All parts, wired."""
 
-    def __init__(self, client: lightkube.AsyncClient, store: Blobs, sources: Sources, site: Site) -> None:
+    def __init__(self, client: lightkube.AsyncClient, supplies: Supplies, site: Site) -> None:
         self._client = client
         self._install = site.install
         lease = Key(site.install.namespace, names.CONTROLLER)
@@ -102,16 +112,29 @@ class Controller:
         self._metrics = Metrics()
         self._watches = Watches(Watch(client, kinds.AutoWasm), Watch(client, kinds.EnvoyFilter))
         autowasms, envoyfilters = self._watches.autowasms, self._watches.envoyfilters
-        self._modules = Modules(store, sources, self._metrics)
+        self._wanted = Wanted(lambda: envoyfilters.objects)
+        self._rollout = supplies.rollout
+        self._modules = Modules(supplies.store(self._wanted), supplies.sources, self._metrics)
         self._checks = Checks(self._modules, self._metrics)
-        self._observer = Observer(autowasms, envoyfilters, self._modules, self._checks)
-        self._actor = Actor(client, autowasms, envoyfilters, site.install)
-        self._workers = Workers(self._watches, self._reconcile, self._metrics)
+        self._sharing = Sharing(lambda: autowasms.objects, site.install.namespace)
+        turns = Turns(
+            Parts(
+                self._leader.leads,
+                self._watches,
+                Observer(autowasms, envoyfilters, self._modules, self._checks),
+                Actor(client, autowasms, envoyfilters, site.install),
+                self._rollout,
+                self._sharing,
+                self._wanted,
+                lambda _: None,
+            )
+        )
+        self._workers = Workers(self._watches, turns.work, turns.glance, self._metrics)
         self._metrics.watch(self._workers.__len__, self._leader.leads, self._phases)
 
     def jobs(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs side by side until it is cancelled."""
-        yield self._workers.follow(self._watches.autowasms)
+        yield self._workers.follow(self._watches.autowasms, self._sharing.news)
         yield self._workers.follow(self._watches.envoyfilters)
         yield self._workers.run()
         yield self._leader.run(self._workers.must_all)
@@ -142,32 +165,8 @@ class Controller:
 
     async def close(self) -> None:
         """End what was begun for nobody in particular."""
+        await self._rollout.close()
         await self._modules.close()
-
-    async def _reconcile(self, key: Key) -> Outcome:
-        if not self._leader.leads():
-            fault = await self._observer.hold(key)
-            return Outcome(plan.Plan(), plan.again_after(fault) if fault else None, None)
-        looking = asyncio.ensure_future(self._observer.facts(key))
-        try:
-            await asyncio.wait({looking}, timeout=PATIENCE_SECONDS)
-            if not looking.done():
-                await self._say_pending(key)
-            facts = await looking
-        finally:
-            looking.cancel()
-        if not self._leader.leads():
-            message = f"controller: must hold the lease to write {key}: lost it meanwhile"
-            raise errors.Retry(message, side="controller", reason="NotLeading")
-        return await _finished(self._actor.act(key, facts))
-
-    async def _say_pending(self, key: Key) -> None:
-        obj = self._watches.autowasms.objects.get(key)
-        if obj is None or not self._leader.leads():
-            return
-        status = plan.pending(obj, self._watches.envoyfilters.objects.get(key), now())
-        if status is not None:
-            await self._actor.write_status(key, obj, status)
 
     def _ready(self) -> bool:
         return self._watches.synced() and self._workers.through()
@@ -176,17 +175,13 @@ class Controller:
         return await tokenreview.user_of(self._client, token, serving.TOKEN_AUDIENCE)
 
     def _lost(self, digest: Digest) -> bool:
-        """The store lacks a module: have it fetched where it is in the mesh; whether it is."""
-        found = [
-            key
-            for key, obj in self._watches.envoyfilters.objects.items()
-            if standing.ours(obj) and standing.digest_of(obj) == digest
-        ]
+        """The store lacks a module: have it fetched where it is in the mesh; whether it is, or may be."""
+        found = self._wanted.by(digest)
         # Where the loss is no news, somebody tries already, with growing waits; askers do not speed that up.
         if self._modules.forget(digest):
             for key in found:
                 self._workers.must(key)
-        return bool(found)
+        return bool(found) or self._wanted.lately(digest)
 
     def _phases(self) -> Mapping[str, int]:
         objects = self._watches.autowasms.objects.values()
@@ -207,26 +202,18 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
         # By a name of the cluster: no proxy's business.
         inside = await stack.enter_async_context(session.client(timeout=_INSIDE_SECONDS, proxies=False))
 
+        def store(wanted: Wanted) -> Blobs:
+            return Blobs(settings.data, Room(wanted=wanted.digests))
+
         async def read_secret(namespace: str, name: str) -> bytes:
             return await secrets.docker_config(client, Key(namespace, name))
 
         sources = Sources(Registry(http), http, read_secret, Wasmers(inside, settings.wasmer))
-        store = Blobs(settings.data)
+        supplies = Supplies(sources, store, Rollout(inside, settings.wasmer))
         election = Election(leader.identity(settings.data), settings.lease_seconds)
-        site = Site(settings.install, election)
-        controller = Controller(client, store, sources, site)
+        controller = Controller(client, supplies, Site(settings.install, election))
         yield controller
         await controller.close()
-
-
-async def _finished(acting: Coroutine[None, None, Outcome]) -> Outcome:
-    """Wait for the writes even if cancelled: an EnvoyFilter without its status says too little."""
-    task = asyncio.ensure_future(acting)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 class _Server(uvicorn.Server):

@@ -1,7 +1,10 @@
 """Gives names their turns: watches put them into the queue, workers read, plan and act, a few at a time.
 
-A turn is skipped where nothing is news: both objects of the name are as the last work left them. Our own
-writes are thus no news, and a status that we write can never wake us in a circle.
+A turn without news is a glance: both objects of the name are as the last work left them. Our own writes are thus
+no news, and a status that we write can never wake us in a circle. A glance writes at most what is said of whom the
+filter reaches, which changes with every pod: it asks no registry, and ends no wait.
+
+A work that takes long gives its slot back: names that hang on somebody slow hold up nobody else.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,13 +24,20 @@ from autowasm.controller.act import Outcome
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.plan import Again
 from autowasm.controller.queue import Queue, Turn
+from autowasm.istio.conditions import Facts
 from autowasm.kube.names import Key
 from autowasm.kube.watch import Watch
 
 _log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
-"""Names that are worked on at the same time."""
+"""Names that are worked on at the same time, beside those that wait for somebody slow."""
+
+SLOW_SECONDS: Final = 1.0
+"""After how long a work gives its slot back."""
+
+REST_SECONDS: Final = 1.0
+"""Least time between two glances at one name: a thousand pods that come and go are one write a second."""
 
 FIRST_SECONDS: Final = 10.0
 """How long the first look at all names may hold up readiness: a registry that hangs must not keep the modules of
@@ -54,6 +64,14 @@ class Watches:
         return marks.of(self.autowasms.objects.get(key), self.envoyfilters.objects.get(key))
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """How the last work left a name: its mark, and what its status says."""
+
+    mark: marks.Mark
+    found: Facts | None
+
+
 class Workers:
     """The queue and those who work it off."""
 
@@ -61,13 +79,16 @@ class Workers:
         self,
         watches: Watches,
         work: Callable[[Key], Awaitable[Outcome]],
+        glance: Callable[[Key, Facts], Awaitable[marks.Mark | None]],
         metrics: Metrics,
     ) -> None:
         self._watches = watches
         self._work = work
+        self._glance = glance
         self._metrics = metrics
         self._queue: Queue[Key] = Queue(spread=lambda: random.uniform(0.85, 1.15))
-        self._marks: dict[Key, marks.Mark] = {}
+        self._left: dict[Key, _Left] = {}
+        self._resting: dict[Key, bool] = {}
         self._bell = asyncio.Event()
         self._first: set[Key] = set()
         self._first_ends: float | None = None
@@ -89,17 +110,32 @@ class Workers:
 
     def must(self, key: Key) -> None:
         """Look at this name, whatever is known about it."""
-        self._marks.pop(key, None)
+        self._left.pop(key, None)
         self.add(key)
+
+    def nudge(self, key: Key) -> None:
+        """Glance at this name: whom it reaches may have changed. What comes too soon comes a little later."""
+        if key in self._resting:
+            self._resting[key] = True
+            return
+        self._resting[key] = False
+        self.add(key)
+        asyncio.get_running_loop().call_later(REST_SECONDS, self._rested, key)
+
+    def _rested(self, key: Key) -> None:
+        if self._resting.pop(key):
+            self.nudge(key)
 
     def must_all(self) -> None:
         """Look at every name, whatever is known about it."""
         for key in self._watches.names():
             self.must(key)
 
-    async def follow(self, watch: Watch) -> None:
-        """Add what changes. Endless."""
+    async def follow(self, watch: Watch, others: Callable[[Key], Iterable[Key]] = lambda _: ()) -> None:
+        """Add what changes, and the others whose turn comes with it. Endless."""
         async for key in watch.changes():
+            for other in others(key):
+                self.must(other)
             self.add(key)
 
     async def run(self) -> None:
@@ -112,7 +148,7 @@ class Workers:
             while True:
                 await slots.acquire()
                 turn = await self._turn()
-                group.create_task(self._take(turn)).add_done_callback(lambda _: slots.release())
+                _lend(slots, group.create_task(self._take(turn)))
 
     async def _turn(self) -> Turn[Key]:
         while True:
@@ -127,7 +163,9 @@ class Workers:
                     await self._bell.wait()
 
     async def _take(self, turn: Turn[Key]) -> None:
-        if not turn.due and self._marks.get(turn.key) == self._watches.mark(turn.key):
+        left = self._left.get(turn.key)
+        if not turn.due and left is not None and left.mark == self._watches.mark(turn.key):
+            await self._look_over(turn.key, left)
             self._queue.skip(turn.key)
         else:
             again = await self._look(turn.key)
@@ -140,7 +178,7 @@ class Workers:
         try:
             with self._metrics.reconcile():
                 outcome = await self._work(key)
-            self._remember(key, outcome.mark)
+            self._remember(key, outcome.mark, outcome.done.found)
             done, again = outcome.done, outcome.again
             changed = done.delete or done.write is not None or done.status is not None
             result = "failed" if again else "changed" if changed else "unchanged"
@@ -154,8 +192,39 @@ class Workers:
         self._metrics.reconciles.labels(result).inc()
         return again
 
-    def _remember(self, key: Key, mark: marks.Mark | None) -> None:
-        if mark is None or mark == marks.NOTHING:
-            self._marks.pop(key, None)
+    async def _look_over(self, key: Key, left: _Left) -> None:
+        if left.found is None:
+            return
+        try:
+            mark = await self._glance(key, left.found)
+        except errors.Error as fault:
+            _log.warning("glance failed", extra={"autowasm": str(key), "why": str(fault)})
+            self.nudge(key)
         else:
-            self._marks[key] = mark
+            if mark is not None:
+                self._remember(key, mark, left.found)
+
+    def _remember(self, key: Key, mark: marks.Mark | None, found: Facts | None) -> None:
+        if mark is None or mark == marks.NOTHING:
+            self._left.pop(key, None)
+        else:
+            self._left[key] = _Left(mark, found)
+
+
+def _lend(slots: asyncio.Semaphore, task: asyncio.Task[None]) -> None:
+    """Give the slot back when the task has ended, or is found to be slow."""
+    lent = True
+
+    def give_back() -> None:
+        nonlocal lent
+        if lent:
+            lent = False
+            slots.release()
+
+    timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, give_back)
+
+    def ended(_: asyncio.Task[None]) -> None:
+        timer.cancel()
+        give_back()
+
+    task.add_done_callback(ended)

@@ -93,7 +93,14 @@ def test_an_autowasm_becomes_an_envoyfilter(world, controller):
     status = world.status()
     assert status["digest"] == f"sha256:{sha(V1)}"
     assert status["image"].startswith(f"{world.host}/hello@sha256:")
-    assert {item["status"] for item in status["conditions"]} == {"True"}
+    says = {item["type"]: item["status"] for item in status["conditions"]}
+    assert says == {
+        "Pulled": "True",
+        "Verified": "True",
+        "Served": "Unknown",
+        "Programmed": "True",
+        "Loaded": "Unknown",
+    }
     assert (controller.data / "sha256" / sha(V1)).read_bytes() == V1
 
 
@@ -162,8 +169,7 @@ def test_what_is_not_ours_is_left_alone(world):
     assert world.envoyfilter() == before
     world.delete()
     # Another name is worked on after this one: when it is done, this one's deletion was seen too.
-    world.apply(world.push("conflict:v1", V1), name="witness")
-    world.settled("Synced", "witness")
+    world.witness(world.push("conflict:v1", V1))
     assert world.envoyfilter() == before
     world.apply(f"{world.host}/conflict:v1")
     world.settled("Failed")
@@ -302,8 +308,7 @@ def test_restart_changes_nothing(world, controller, registries):
     controller.stop(signal.SIGKILL)
     asked = len(registries[0].log.read_text().splitlines())
     controller.start()
-    world.apply(f"{world.host}/calm:v1", name="witness")
-    world.settled("Synced", "witness")
+    world.witness(f"{world.host}/calm:v1")
     assert (world.admin.get(AutoWasm, "test", namespace="default"), world.envoyfilter()) == before
     assert registries[0].requests("HEAD", "/calm/") == 1 + registries_requests_before(registries, asked)
 
@@ -453,10 +458,10 @@ def test_a_failing_name_does_not_spin(world, controller):
 
 
 def test_slow_registries_are_pending(world, controller):
-    """A module that takes long leaves the AutoWasm Pending, not without any status."""
+    """A module that takes long leaves the AutoWasm Pulling, not without any status."""
     with stalled() as host:
         world.apply(f"{host}/slow:v1")
-        world.settled("Pending")
+        world.settled("Pulling")
         assert world.condition("Pulled")["status"] == "Unknown"
         assert controller.stop() == 0
 

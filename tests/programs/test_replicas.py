@@ -141,8 +141,7 @@ def test_an_orderly_end_hands_over(world, pair):
     before = versions(world)
     assert one.stop() == 0
     converge(lambda: leads(two), within=5)
-    world.apply(world.push("over:v2", V2), name="witness")
-    world.settled("Synced", "witness")
+    world.witness(world.push("over:v2", V2))
     assert {key: version for key, version in versions(world).items() if key[1] == "test"} == before
     one.start()
     world.apply(world.push("over:v3", V2), name="third")
@@ -241,8 +240,7 @@ def test_a_new_controller_gets_modules_back_from_wasmers(world, pair, token_file
     assert (two.data / "sha256" / sha(V1)).read_bytes() == V1
     one.stop()
     converge(lambda: leads(two))
-    world.apply(world.push("back:v1", V2), name="witness")
-    world.settled("Synced", "witness")
+    world.witness(world.push("back:v1", V2))
     assert {key: version for key, version in versions(world).items() if key[1] == "test"} == before
 
 

@@ -81,6 +81,11 @@ class World:
         )
         self.admin.apply(obj, field_manager="kubectl", force=True)
 
+    def witness(self, image: str) -> None:
+        """Apply an AutoWasm for another workload and wait for it: what was seen before it has been worked on."""
+        self.apply(image, name="witness", selector={"matchLabels": {"app": "witness"}})
+        self.settled("Synced", "witness")
+
     def delete(self, name: str = "test") -> None:
         """Delete the AutoWasm."""
         self.admin.delete(AutoWasm, name, namespace="default")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from autowasm import errors
 from autowasm.abi.findings import Finding, Report
 from autowasm.controller import plan
 from autowasm.controller.facts import Facts, Wanted
+from autowasm.controller.order import Place
 from autowasm.digest import Digest
 from autowasm.istio import envoyfilter
 from autowasm.istio import spec as specs
-from autowasm.istio.conditions import Version
+from autowasm.istio.audience import Audience
+from autowasm.istio.conditions import Done, Failure, Version
+from autowasm.kube.names import Key
 
 CASES = sorted((Path(__file__).parents[2] / "cases" / "plans").glob("*.yaml"))
 INSTALL = envoyfilter.Install()
@@ -49,8 +53,12 @@ OWNERS = {
 def test_case(path):
     """The plan of each case's facts is the one that the case says."""
     case = yaml.safe_load(path.read_text())
-    assert set(case) <= {"claim", "wanted", "envoyfilter", "mesh_fault", "write_fault", "plan"}
-    found = plan.plan(facts(case), INSTALL)
+    given = {"wanted", "envoyfilter", "mesh_fault", "write_fault", "served", "place", "audience"}
+    assert set(case) <= {"claim", "asks", "plan"} | given
+    before = facts(case)
+    asked = plan.asks(dataclasses.replace(before, served=None))
+    assert (asked and named(asked.hex)) == case.get("asks")
+    found = plan.plan(before, INSTALL)
     assert summary(found) == {"delete": False, "write": None, "status": None, "again": None} | case["plan"]
 
 
@@ -59,7 +67,10 @@ def test_plans_are_settled(path):
     """Once a plan was carried out, the same facts ask for nothing more."""
     before = facts(yaml.safe_load(path.read_text()))
     found = plan.plan(before, INSTALL)
-    again = plan.plan(carried_out(before, found), INSTALL)
+    after = carried_out(before, found)
+    if before.audience is not None and found.write is not None:
+        after = dataclasses.replace(after, audience=found.found.audience)
+    again = plan.plan(after, INSTALL)
     assert (again.write, again.delete, again.status) == (None, False, None)
 
 
@@ -68,7 +79,20 @@ def facts(case: dict[str, Any]) -> Facts:
     wanted = case.get("wanted")
     described = wanted_of(wanted, case) if wanted else None
     faults = [error(case[name]) if name in case else None for name in ("mesh_fault", "write_fault")]
-    return Facts("test", NOW, described, envoyfilter_of(case), *faults)
+    place = Place(**{name: key(value) for name, value in case.get("place", {}).items()})
+    audience = Audience(**case["audience"]) if "audience" in case else None
+    found = Facts("test", NOW, described, envoyfilter_of(case), *faults, place=place, audience=audience)
+    return dataclasses.replace(found, served=served(case.get("served"))) if plan.asks(found) else found
+
+
+def served(described: dict[str, Any] | None) -> Done | Failure:
+    """What wasmers say when they are asked: that they have the module, where a case says nothing else."""
+    return Failure(**described, final=False) if described else Done("1 of 1 wasmers have the module")
+
+
+def key(value: Any) -> Any:
+    """A name out of its text; numbers stay."""
+    return Key(*value.split("/")) if isinstance(value, str) else value
 
 
 def wanted_of(described: dict[str, Any], case: dict[str, Any]) -> Wanted:
@@ -148,8 +172,9 @@ def written(found: plan.Plan) -> dict[str, Any]:
     """What is to be written."""
     value = found.write["spec"]["configPatches"][0]["patch"]["value"]
     digest = value["typedConfig"]["value"]["config"]["vmConfig"]["code"]["remote"]["sha256"]
-    uid = found.write["metadata"].get("uid")
-    return {"module": named(digest), "force": found.force} | ({"uid": uid} if uid else {})
+    more = {"uid": found.write["metadata"].get("uid"), "priority": found.write["spec"].get("priority")}
+    what = {"module": named(digest), "force": found.force}
+    return what | {name: value for name, value in more.items() if value is not None}
 
 
 def told(status: dict[str, Any]) -> dict[str, Any]:
@@ -159,6 +184,7 @@ def told(status: dict[str, Any]) -> dict[str, Any]:
     if "digest" in status:
         result["module"] = named(status["digest"].removeprefix("sha256:"))
         assert status["image"] == VERSIONS[result["module"]].image
+    result |= {name: status[name] for name in ("size", "abi", "fetched", "loaded", "order") if name in status}
     refused = [item["message"] for item in status["conditions"] if item["reason"] == "Refused"]
     return result | ({"says": refused[0]} if refused and "digest" not in status else {})
 
@@ -178,7 +204,7 @@ def carried_out(before: Facts, found: plan.Plan) -> Facts:
         metadata = {"uid": "of-the-envoyfilter", "resourceVersion": "8", **found.write["metadata"]}
         present = {**found.write, "metadata": metadata}
     later = "2027-01-01T00:00:00Z"
-    return Facts(before.name, later, wanted, present, before.mesh_fault, before.write_fault)
+    return dataclasses.replace(before, now=later, wanted=wanted, envoyfilter=present)
 
 
 def test_pending_is_said_of_a_new_spec_only():
@@ -186,6 +212,6 @@ def test_pending_is_said_of_a_new_spec_only():
     obj = copy.deepcopy(AUTOWASM)
     obj["metadata"]["generation"] = 1
     first = plan.pending(obj, None, NOW)
-    assert first["phase"] == "Pending"
+    assert first["phase"] == "Pulling"
     assert "digest" not in first
     assert plan.pending({**obj, "status": first}, None, NOW) is None
