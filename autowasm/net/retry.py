@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from autowasm import errors, limits
+
+if TYPE_CHECKING:
+    import tenacity  # loaded where something fails: what goes well does not wait for it
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -48,21 +49,37 @@ async def persist(attempt: Callable[[], Awaitable[T]], patience: Patience) -> T:
         errors.Retry: the last one, its message saying how many tries there were.
         errors.Final: as raised by ``attempt``.
     """
+    try:
+        return await attempt()
+    except errors.Retry as error:
+        if not _worth_it(error, patience):
+            raise
+        return await _again(error, attempt, patience)
+
+
+async def _again(first: errors.Retry, attempt: Callable[[], Awaitable[T]], patience: Patience) -> T:
+    """Go on after the first try, which ended in this error."""
+    import tenacity  # noqa: PLC0415
+
     tries = tenacity.AsyncRetrying(
         stop=tenacity.stop_after_attempt(patience.tries),
         retry=tenacity.retry_if_exception(lambda error: _worth_it(error, patience)),
-        wait=lambda state: _wait(state, patience),
+        wait=_waits(patience),
         before_sleep=lambda state: _say(state, patience),
         reraise=True,
     )
+    made = 0
 
-    async def once() -> T:  # tenacity awaits coroutine functions only, callers may well have lambdas
+    async def once() -> T:
+        nonlocal made
+        made += 1
+        if made == 1:
+            raise first
         return await attempt()
 
     try:
         return await tries(once)
     except errors.Retry as error:
-        made = tries.statistics.get("attempt_number", 1)
         if made == 1:
             raise
         raise errors.Retry(
@@ -78,11 +95,18 @@ def _worth_it(error: BaseException, patience: Patience) -> bool:
     return isinstance(error, errors.Retry) and (error.after or 0) <= patience.ceiling
 
 
-def _wait(state: tenacity.RetryCallState, patience: Patience) -> float:
-    jittered = tenacity.wait_random_exponential(multiplier=patience.base, max=patience.ceiling)(state)
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.after if isinstance(error, errors.Retry) else None
-    return max(jittered, asked or 0.0)
+def _waits(patience: Patience) -> Callable[[tenacity.RetryCallState], float]:
+    """Between tries: jittered and doubling, and never less than the server asked for."""
+    import tenacity  # noqa: PLC0415
+
+    jittered = tenacity.wait_random_exponential(multiplier=patience.base, max=patience.ceiling)
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.after if isinstance(error, errors.Retry) else None
+        return max(jittered(state), asked or 0.0)
+
+    return wait
 
 
 def _say(state: tenacity.RetryCallState, patience: Patience) -> None:

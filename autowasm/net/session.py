@@ -7,8 +7,10 @@ resolver that does know the name, by a line in /etc/hosts, is believed.
 
 from __future__ import annotations
 
+import functools
 import logging
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 import httpx2
@@ -45,9 +47,13 @@ def client(
     """
     # The library writes every URL into the log, the signed ones of blob storage with their signature.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    trust = _blind() if insecure else _trust(ca_file)
+    trust = functools.cache(_blind if insecure else lambda: _trust(ca_file))
+    if ca_file:
+        trust()  # so that it is refused now where it is none
     return httpx2.AsyncClient(
-        transport=pace.Transport(dial.Transport(trust, guarded=proxies), least),
+        transport=pace.Transport(
+            _ByScheme(lambda given: dial.Transport(given, guarded=proxies), trust), least
+        ),
         trust_env=False,
         timeout=timeout,
         headers=_HEADERS,
@@ -57,11 +63,37 @@ def client(
     )
 
 
-def _mounts(trust: ssl.SSLContext, least: pace.Pace) -> dict[str, httpx2.AsyncBaseTransport | None]:
+class _ByScheme(httpx2.AsyncBaseTransport):
+    """One transport for http and one for https.
+
+    The latter is made when it is asked for: to read the system's authorities takes longer than a small pull.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[ssl.SSLContext], httpx2.AsyncBaseTransport],
+        trust: Callable[[], ssl.SSLContext],
+    ) -> None:
+        self._plain = make(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # trusts nobody
+        self._secure = functools.cache(lambda: make(trust()))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        transport = self._plain if request.url.scheme == "http" else self._secure()
+        return await transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._plain.aclose()
+        if self._secure.cache_info().currsize:
+            await self._secure().aclose()
+
+
+def _mounts(
+    trust: Callable[[], ssl.SSLContext], least: pace.Pace
+) -> dict[str, httpx2.AsyncBaseTransport | None]:
     """Who dials for which URLs, None for the client itself."""
     try:
         found: dict[str, httpx2.AsyncBaseTransport | None] = {
-            pattern: pace.Transport(httpx2.AsyncHTTPTransport(verify=trust, proxy=proxy), least)
+            pattern: pace.Transport(httpx2.AsyncHTTPTransport(verify=trust(), proxy=proxy), least)
             if proxy
             else None
             for pattern, proxy in environment.routes().items()

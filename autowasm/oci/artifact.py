@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import struct
-import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -181,6 +180,8 @@ def _json(document: dict[str, Any]) -> bytes:
 
 
 def _tar(files: list[tuple[str, bytes]]) -> bytes:
+    import tarfile  # noqa: PLC0415 - a pull, which needs the values above, shall not wait for it
+
     pieces: list[bytes] = []
     for name, data in files:
         entry = tarfile.TarInfo(name)  # mode 0644, owner 0, time 0

@@ -97,17 +97,18 @@ def empty(index: manifest.Index) -> errors.Final:
 
 
 def candidates(index: manifest.Index) -> tuple[manifest.Descriptor, ...]:
-    """The manifests of an index, the likeliest to hold a module first: wasm, linux/amd64, others.
+    """What an index lists, the likeliest to hold a module first: wasm, linux/amd64, others, indexes again.
 
-    Attestations (platform unknown, as BuildKit writes them) and nested indexes are left out.
+    Attestations (platform unknown, as BuildKit writes them) are left out.
     """
-    usable = [
-        item for item in index.manifests if item.media_type in manifest.MANIFESTS and item.os != "unknown"
-    ]
+    kinds = manifest.MANIFESTS | manifest.INDEXES
+    usable = [item for item in index.manifests if item.media_type in kinds and item.os != "unknown"]
     return tuple(sorted(usable, key=_rank))
 
 
 def _rank(item: manifest.Descriptor) -> int:
     if item.architecture == "wasm" or item.os.startswith("wasi"):
         return 0
+    if item.media_type in manifest.INDEXES:
+        return 3
     return 1 if (item.os, item.architecture) == ("linux", "amd64") else 2

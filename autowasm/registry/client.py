@@ -14,12 +14,12 @@ from typing import TypeVar
 
 import httpx2
 
-from autowasm import errors, limits
+from autowasm import errors
 from autowasm.digest import Digest
 from autowasm.net import retry
-from autowasm.oci import artifact, layouts, manifest
+from autowasm.oci import artifact, manifest
 from autowasm.oci.reference import Reference
-from autowasm.registry import copying, download, layer, listing, upload
+from autowasm.registry import copying, download, listing, search, upload
 from autowasm.registry.auth import Access
 from autowasm.registry.credentials import Credentials
 from autowasm.registry.exchange import Exchange
@@ -81,13 +81,22 @@ class Registry:
         Raises:
             errors.Retry, errors.Final: side "registry".
         """
+        manifest_digest, found = await self.find(ref, credentials)
+        digest = await asyncio.to_thread(Digest.of, found.module)
+        return Pulled(found.module, digest, manifest_digest, found.layout)
+
+    async def find(self, ref: Reference, credentials: Credentials | None) -> tuple[Digest, search.Found]:
+        """What ``pull`` does but for the module's own digest, which takes a large one's caller some time.
+
+        Returns: the digest that the reference stands for, and the module.
+
+        Raises:
+            errors.Retry, errors.Final: side "registry".
+        """
         access = self._access(ref, credentials)
         top = await self._manifest(access, ref.selector)
-        if isinstance(top.document, manifest.Manifest):
-            module, layout = await self._module(access, top.document)
-        else:
-            module, layout = await self._from_index(access, top.document)
-        return Pulled(module, await asyncio.to_thread(Digest.of, module), top.digest, layout)
+        found = await search.Search(self._exchange, access, self._patience).module(top.document)
+        return top.digest, found
 
     async def push(
         self,
@@ -167,29 +176,8 @@ class Registry:
         access = self._access(ref, credentials)
         await retry.persist(lambda: listing.knock(self._exchange, access), self._patience)
 
-    async def _from_index(self, access: Access, index: manifest.Index) -> tuple[bytes, str]:
-        """The module of the first manifest that holds one."""
-        missing: errors.Final | None = None
-        for item in layouts.candidates(index)[: limits.INDEX_TRIES]:
-            stored = await self._manifest(access, str(item.digest))
-            if not isinstance(stored.document, manifest.Manifest):
-                continue  # an index that called itself an image
-            try:
-                return await self._module(access, stored.document)
-            except errors.Final as error:
-                if error.reason != "NoModule":
-                    raise
-                missing = missing or error
-        raise missing or layouts.empty(index)
-
     async def _manifest(self, access: Access, selector: str) -> download.Stored:
         return await self._persist(download.fetch_manifest, access, selector)
-
-    async def _module(self, access: Access, image: manifest.Manifest) -> tuple[bytes, str]:
-        found = layouts.choose(image)
-        wanted = layer.Download(found.layer)
-        reading = retry.persist(lambda: wanted.module(self._exchange, access), self._patience)
-        return await reading, found.layout
 
     async def _persist(
         self, step: Callable[[Exchange, Access, A], Awaitable[T]], access: Access, item: A

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import httpx2
 
@@ -20,8 +20,6 @@ from autowasm.registry import body, download, upload
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
 from autowasm.registry.together import together
-
-_DEPTH: Final = 3  # an index may list indexes; images of tools have two levels
 
 T = TypeVar("T")
 
@@ -48,7 +46,7 @@ class Copier:
             raise errors.Usage(
                 f"reference {str(self.target.reference)!r}: must have the digest of the source, {top.digest}"
             )
-        return await self._move(top, self.target, _DEPTH)
+        return await self._move(top, self.target, limits.INDEX_DEPTH)
 
     async def _move(self, stored: download.Stored, target: Access, depth: int) -> Digest:
         document = stored.document
@@ -64,7 +62,7 @@ class Copier:
     async def _child(self, item: manifest.Descriptor, depth: int) -> None:
         if depth == 0:
             raise errors.Final(
-                f"index: must nest at most {_DEPTH} deep, {item.digest} is deeper",
+                f"index: must nest at most {limits.INDEX_DEPTH} deep, {item.digest} is deeper",
                 side="registry",
                 reason="BadManifest",
             )

@@ -32,10 +32,21 @@ IDENTITY: Final = "<token>"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user name and its password; the password is not shown."""
+    """A user name and its password; the password is not shown.
+
+    Raises:
+        errors.Usage: half a character of UTF-16, as JSON may have it, or bytes of a command line that are no text.
+    """
 
     username: str
     password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            f"{self.username}{self.password}".encode()
+        except UnicodeEncodeError:
+            # Not from it: it holds the password.
+            raise errors.Usage("user name and password: must be text that UTF-8 can hold, are not") from None
 
     @property
     def is_token(self) -> bool:
@@ -58,7 +69,10 @@ def from_dockerconfigjson(data: bytes, registry: str) -> Credentials | None:
     if not matching:
         return None
     key = max(matching, key=lambda key: (len(_normal(key).partition("/")[2]), -key.count("*"), len(key)))
-    return _credentials(key, entries[key])
+    try:
+        return _credentials(key, entries[key])
+    except errors.Usage as error:
+        raise _bad(f"in the entry of {key!r}, {error.message}") from None
 
 
 def from_docker_config(registry: str) -> Credentials | None:

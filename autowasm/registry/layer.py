@@ -6,7 +6,6 @@ where the server knows no ranges. Digest and size count over all pieces, whichev
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from typing import Final
@@ -16,6 +15,7 @@ import httpx2
 from autowasm import errors, limits
 from autowasm.digest import Digest
 from autowasm.oci import blame, manifest, unpack
+from autowasm.registry import body, pipe
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
 
@@ -63,12 +63,8 @@ class Download:
         url = httpx2.URL(f"{access.api}/blobs/{self._layer.digest}")
         headers = {"Range": f"bytes={self._size}-"} if self._size else {}
         async with exchange.open(Call("GET", url, (200, 206), headers), access) as response:
-            at = self._start(response)
-            async for piece in response.aiter_raw(limits.READ_BYTES):
-                fresh = piece[max(0, self._size - at) :]
-                at += len(piece)
-                if fresh:
-                    await asyncio.to_thread(self._feed, fresh)
+            skipped = self._size - self._start(response)
+            await pipe.through(body.beyond(response, skipped), self._feed)
 
     def _start(self, response: httpx2.Response) -> int:
         """The offset at which the answer begins."""

@@ -14,7 +14,7 @@ from autowasm import errors, limits
 from autowasm.abi import capabilities, check, tables
 from autowasm.store import compiled
 from autowasm.wasmc import connection as connections
-from autowasm.wasmc import files, output, pairs, source
+from autowasm.wasmc import files, pairs, report, source
 
 _CAPABILITIES: Final = frozenset(
     name
@@ -43,7 +43,7 @@ _CAPABILITIES: Final = frozenset(
 )
 @click.option("--no-run", is_flag=True, help="Look at the bytes alone.")
 @connections.options
-@output.option_of_report
+@report.option
 def command(connection: connections.Connection, name: str, form: str, **given: Any) -> None:
     """Say what Envoy would do with a module: its ABI, imports and exports, how it starts, how it serves a GET.
 
@@ -61,11 +61,11 @@ def command(connection: connections.Connection, name: str, form: str, **given: A
     configuration = _configuration(given)
     found = source.load(name, connection)
     budget = None if given["no_run"] else check.Budget()
-    report = check.check(
+    judged = check.check(
         found.module, configuration, envoy=envoy, budget=budget, compiled=compiled.of_user()
     ).beside(found.findings)
-    output.show_report(report, name, form)
-    if not report.ok:
+    report.show(judged, name, form)
+    if not judged.ok:
         sys.exit(1)
 
 

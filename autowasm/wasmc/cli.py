@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -72,21 +73,37 @@ def wasmc() -> None:
 
 def main() -> None:
     """Run the program and end the process with its exit code."""
+    # HTTP/2 is not spoken here, and the HTTP library loads all of it where it finds it.
+    sys.modules.setdefault("h2", None)  # type: ignore[arg-type]
+    _end(_run())
+
+
+def _run() -> int:
+    """Run the program; its exit code."""
     try:
-        code = wasmc(prog_name="wasmc", standalone_mode=False)
+        return int(wasmc(prog_name="wasmc", standalone_mode=False) or 0)
     except errors.Error as error:
-        code = _fail(str(error), error.remedy, 2 if isinstance(error, errors.Usage) else 1)
+        return _fail(str(error), error.remedy, 2 if isinstance(error, errors.Usage) else 1)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
-        code = 2
+        return 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "wasmc"
-        code = _fail(error.format_message(), f"See {path} --help.", 2)
+        return _fail(error.format_message(), f"See {path} --help.", 2)
     except click.ClickException as error:
-        code = _fail(error.format_message(), "", 1)
+        return _fail(error.format_message(), "", 1)
     except (click.Abort, KeyboardInterrupt):
-        code = 130
-    sys.exit(code)
+        return 130
+
+
+def _end(code: int) -> NoReturn:
+    """End the process at once: to take the interpreter apart takes a fifth of the time of a small pull."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads it any more, or the disk is full
+        code = code or 1
+    os._exit(code)
 
 
 def _fail(message: str, remedy: str, code: int) -> int:

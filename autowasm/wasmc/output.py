@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +10,12 @@ from typing import Any, Final, Protocol
 
 import click
 
-from autowasm.abi import findings
 from autowasm.digest import Digest
 from autowasm.oci.reference import Reference
-from autowasm.wasmc import sarif
-
-_COLOURS: Final = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
-def _option(*forms: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def choice(*forms: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option that says how to print the result; a command receives ``form``."""
     return click.option(
         "--output",
         "form",
@@ -31,8 +26,7 @@ def _option(*forms: str) -> Callable[[Callable[..., None]], Callable[..., None]]
     )
 
 
-option: Final = _option("text", "json")
-option_of_report: Final = _option("text", "json", "sarif")
+option: Final = choice("text", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,40 +96,3 @@ def show(value: Result, form: str) -> None:
     lines = value.lines() if form == "text" else (json.dumps(value.to_json(), indent=2),)
     for line in lines:
         click.echo(line)
-
-
-def show_report(report: findings.Report, name: str, form: str) -> None:
-    """Print a report on standard output."""
-    if form != "text":
-        shape = report.to_json(name) if form == "json" else sarif.render(report, name, _version())
-        click.echo(json.dumps(shape, indent=2))
-        return
-    verdict = click.style("ok", fg="green") if report.ok else click.style("refused", fg="red")
-    made = f"ABI {report.abi or 'unknown'}, SDK {report.sdk or 'unknown'}, {report.size} bytes"
-    _echo(f"{verdict} {name}: {made}, for Envoy {report.envoy}")
-    _echo(f"Sha256: {report.sha256.hex}")
-    show_findings(report.findings, err=False)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("autowasm")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        return "0"
-
-
-def show_findings(found: Iterable[findings.Finding], *, err: bool) -> None:
-    """Print findings in their order, which is worst first."""
-    for finding in found:
-        level = click.style(finding.level, fg=_COLOURS[finding.level])
-        where = f" ({finding.where})" if finding.where else ""
-        _echo(f"{level} {finding.rule}: {finding.message}{where}", err=err)
-        if finding.envoy_says:
-            _echo(f"  Envoy says: {finding.envoy_says}", err=err)
-        if finding.remedy:
-            _echo(f"  hint: {finding.remedy}", err=err)
-
-
-def _echo(text: str, *, err: bool = False) -> None:
-    # click leaves colours out where there is no terminal; NO_COLOR (no-color.org) is ours to honour.
-    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)

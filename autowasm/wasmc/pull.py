@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from autowasm.digest import Digest
 from autowasm.oci.reference import Reference
-from autowasm.registry import client
 from autowasm.wasmc import connection as connections
 from autowasm.wasmc import files, output
 
@@ -44,14 +44,15 @@ def pull(connection: connections.Connection, reference: Reference, out: Path) ->
         errors.Final, errors.Retry: side "registry".
     """
     target = files.check_target(out)
-    pulled = asyncio.run(_fetch(connection, reference))
-    files.write(target, pulled.module)
-    return output.Fetched(
-        reference, pulled.manifest, pulled.module_digest, len(pulled.module), pulled.layout, target
-    )
+    return asyncio.run(_fetch(connection, reference, target))
 
 
-async def _fetch(connection: connections.Connection, reference: Reference) -> client.Pulled:
+async def _fetch(connection: connections.Connection, reference: Reference, target: Path) -> output.Fetched:
     credentials = connection.credentials(reference)
     async with connection.registry() as registry:
-        return await registry.pull(reference, credentials)
+        digest, found = await registry.find(reference, credentials)
+    # At once: each takes some time with a large module, and the bytes are verified already.
+    sha256, _ = await asyncio.gather(
+        asyncio.to_thread(Digest.of, found.module), asyncio.to_thread(files.write, target, found.module)
+    )
+    return output.Fetched(reference, digest, sha256, len(found.module), found.layout, target)

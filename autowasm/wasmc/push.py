@@ -19,7 +19,7 @@ from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
 from autowasm.registry import upload
 from autowasm.wasmc import connection as connections
-from autowasm.wasmc import files, output, pairs, progress
+from autowasm.wasmc import files, output, pairs, progress, report
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,10 @@ async def _send(
         return await registry.store(wish.reference, made, credentials, manner)
 
 
-def _refuse(report: findings.Report, wish: Wish) -> None:
-    output.show_findings(report.findings, err=True)
-    worst = report.worst()
-    if report.ok or worst is None or wish.force:
+def _refuse(found: findings.Report, wish: Wish) -> None:
+    report.show_findings(found.findings, err=True)
+    worst = found.worst()
+    if found.ok or worst is None or wish.force:
         return
     raise errors.Final(
         f"{wish.file}: must be a module that Envoy loads, the check found {worst.rule}",

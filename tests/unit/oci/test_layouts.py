@@ -59,7 +59,7 @@ def _entry(os: str, architecture: str, media_type: str = manifest.OCI_MANIFEST) 
 
 
 def test_candidates():
-    """Of an index, wasm comes first, then linux/amd64; attestations and nested indexes are left out."""
+    """Of an index, wasm comes first, then linux/amd64, nested indexes last; attestations are left out."""
     entries = [
         _entry("linux", "arm64"),
         _entry("linux", "amd64"),
@@ -70,7 +70,7 @@ def test_candidates():
     index = manifest.parse(json.dumps({"schemaVersion": 2, "manifests": entries}).encode())
     assert isinstance(index, manifest.Index)
     order = [(item.os, item.architecture) for item in layouts.candidates(index)]
-    assert order == [("wasip1", "wasm"), ("linux", "amd64"), ("linux", "arm64")]
+    assert order == [("wasip1", "wasm"), ("linux", "amd64"), ("linux", "arm64"), ("linux", "nested")]
 
 
 @pytest.mark.parametrize(

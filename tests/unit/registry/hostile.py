@@ -189,6 +189,20 @@ def _itself(server: tiny_server.Server, tag: str) -> None:
         _raw(lambda _path: Answer(200, json.dumps(index).encode()))(server, selector)
 
 
+def _tower(server: tiny_server.Server, tag: str) -> None:
+    """Indexes of which each lists the next one ten times, a hundred deep, and an image at their end."""
+    good = artifact.image(stored.MODULE)
+    stored.store(server, good, "deep-down")
+    body, kind = good.manifest, manifest.OCI_MANIFEST
+    for level in range(100):
+        listed = {"mediaType": kind, "digest": str(Digest.of(body)), "size": len(body)}
+        kind = manifest.OCI_INDEX
+        index = {"schemaVersion": 2, "mediaType": kind, "manifests": [listed] * 10}
+        body = json.dumps(index).encode()
+        selector = tag if level == 99 else str(Digest.of(body))
+        server.routes["GET", f"{stored.BASE}/manifests/{selector}"] = Answer(200, body)
+
+
 def _thousand(server: tiny_server.Server, tag: str) -> None:
     """An index of a thousand images, none of which holds a module."""
     empty = artifact.binary(b"no module")
@@ -341,6 +355,7 @@ ATTACKS: Final[dict[str, Attack]] = {
         lambda server, tag: _manifest(server, tag, {"layers": [], "manifests": []}),
     ),
     "index-of-itself": Attack("an index that lists itself", "DigestMismatch", _itself),
+    "index-of-indexes": Attack("indexes of indexes, a hundred deep, ten times each", "NoModule", _tower),
     "index-of-many": Attack("an index of 1,000 images without a module", "NoModule", _thousand),
     "redirect-loop": Attack("a redirect to itself", "Unreachable", _raw(_to)),
     "redirect-metadata": Attack(

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from autowasm import errors
+from autowasm.oci import artifact
 from autowasm.wasmc import cli, files
 from harness.samples import Samples
 from tests.unit.net import tiny_server, tls
+from tests.unit.registry import stored
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,6 +58,38 @@ def test_help_loads_no_command():
     )
     assert ran.stdout.splitlines()[-1] == "[]"
     assert "  push        Check a module" in ran.stdout
+
+
+@pytest.mark.parametrize("args", [["push", "{ref}", "-f", "m.wasm"], ["pull", "{ref}"], ["pull", "--help"]])
+def test_loads_what_it_needs(tmp_path, args):
+    """Commands that succeed load neither the engine nor what draws, tries again, or speaks to a cluster."""
+    module = Samples(ROOT / "wasm_samples").module("good/hello-v1")
+    (tmp_path / "m.wasm").write_bytes(module)
+    code = (
+        "import sys; from autowasm.wasmc import cli\n"
+        "try: cli.wasmc(sys.argv[1:], standalone_mode=False)\n"
+        "finally: print('loaded', [name for name in "
+        "('wasmtime', 'rich', 'tenacity', 'lightkube', 'yaml') if name in sys.modules])"
+    )
+    with tiny_server.serving() as server:
+        made = artifact.image(module)
+        stored.store(server, made)
+        for blob in made.blobs:
+            server.routes["HEAD", f"{stored.BASE}/blobs/{blob.digest}"] = tiny_server.Answer(200)
+        answer = tiny_server.Answer(201, headers={"Docker-Content-Digest": str(made.digest)})
+        server.routes["PUT", f"{stored.BASE}/manifests/v1"] = answer
+        given = [arg.format(ref=f"{server.host}/team/app:v1") for arg in args]
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *given],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "loaded []"
 
 
 @pytest.mark.parametrize(
