@@ -13,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx2
 
 from autowasm import errors
 from autowasm.controller.metrics import Metrics
+from autowasm.controller.rotations import Versions
 from autowasm.controller.wasmers import Wasmers
 from autowasm.digest import Digest
 from autowasm.istio.conditions import Version
@@ -32,8 +34,13 @@ from autowasm.store.flights import Flights
 
 _log = logging.getLogger(__name__)
 
-ReadSecret = Callable[[str, str], Awaitable[bytes]]
-"""Namespace and name of a pull secret -> its docker config as JSON."""
+
+class Secrets(Versions, Protocol):
+    """Pull secrets."""
+
+    async def docker_config(self, namespace: str, name: str, registry: str) -> bytes:
+        """What a Secret holds for a registry, as the JSON of a docker config."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Sources:
 
     registry: Registry
     http: httpx2.AsyncClient
-    read_secret: ReadSecret
+    secrets: Secrets
     wasmers: Wasmers
 
 
@@ -175,7 +182,7 @@ class Modules:
             return None
         reference = Reference.parse(source.image)
         secret = f"secret {spec.namespace}/{spec.secret}"
-        data = await self._sources.read_secret(spec.namespace, spec.secret)
+        data = await self._sources.secrets.docker_config(spec.namespace, spec.secret, reference.registry)
         found = credentials.from_dockerconfigjson(data, f"{reference.registry}/{reference.repository}")
         if found is None:
             message = f"{secret}: must hold a credential for {reference.registry}: holds none"

@@ -25,6 +25,7 @@ from autowasm.controller.metrics import Metrics
 from autowasm.controller.modules import Modules, Sources
 from autowasm.controller.observe import Observer
 from autowasm.controller.rollout import Rollout
+from autowasm.controller.rotations import Rotations
 from autowasm.controller.sharing import Sharing
 from autowasm.controller.turns import Parts, Turns
 from autowasm.controller.wanted import Wanted
@@ -33,8 +34,9 @@ from autowasm.controller.workers import Watches, Workers
 from autowasm.digest import Digest
 from autowasm.istio import names
 from autowasm.istio.envoyfilter import Install
-from autowasm.kube import connection, kinds, secrets, tokenreview
+from autowasm.kube import connection, kinds, tokenreview
 from autowasm.kube.names import Key
+from autowasm.kube.secrets import PullSecrets
 from autowasm.kube.watch import Watch
 from autowasm.net import session
 from autowasm.registry.client import Registry
@@ -116,12 +118,13 @@ class Controller:
         self._rollout = supplies.rollout
         self._modules = Modules(supplies.store(self._wanted), supplies.sources, self._metrics)
         self._checks = Checks(self._modules, self._metrics)
+        self._rotations = Rotations(supplies.sources.secrets)
         self._sharing = Sharing(lambda: autowasms.objects, site.install.namespace)
         turns = Turns(
             Parts(
                 self._leader.leads,
                 self._watches,
-                Observer(autowasms, envoyfilters, self._modules, self._checks),
+                Observer(autowasms, envoyfilters, self._modules, self._checks, self._rotations),
                 Actor(client, autowasms, envoyfilters, site.install),
                 self._rollout,
                 self._sharing,
@@ -137,6 +140,7 @@ class Controller:
         yield self._workers.follow(self._watches.autowasms, self._sharing.news)
         yield self._workers.follow(self._watches.envoyfilters)
         yield self._workers.run()
+        yield self._rotations.run(self._workers.must)
         yield self._leader.run(self._workers.must_all)
         yield self._checks.warm()
 
@@ -205,10 +209,7 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
         def store(wanted: Wanted) -> Blobs:
             return Blobs(settings.data, Room(wanted=wanted.digests))
 
-        async def read_secret(namespace: str, name: str) -> bytes:
-            return await secrets.docker_config(client, Key(namespace, name))
-
-        sources = Sources(Registry(http), http, read_secret, Wasmers(inside, settings.wasmer))
+        sources = Sources(Registry(http), http, PullSecrets(client), Wasmers(inside, settings.wasmer))
         supplies = Supplies(sources, store, Rollout(inside, settings.wasmer))
         election = Election(leader.identity(settings.data), settings.lease_seconds)
         controller = Controller(client, supplies, Site(settings.install, election))

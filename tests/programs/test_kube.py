@@ -17,6 +17,7 @@ from autowasm import errors
 from autowasm.istio import crd
 from autowasm.kube import connection, kinds, objects, secrets, tokenreview, watch
 from autowasm.kube.names import Key
+from autowasm.registry.credentials import Credentials, from_dockerconfigjson
 from tests.programs import apiserver
 
 pytestmark = pytest.mark.programs
@@ -290,41 +291,83 @@ def test_a_stale_uid_is_refused(cluster):
     asyncio.run(scene())
 
 
+def _put_secret(cluster, name, kind, data):
+    encoded = {field: base64.b64encode(text.encode()).decode() for field, text in data.items()}
+    obj = Secret(metadata=ObjectMeta(name=name, namespace="default"), data=encoded, type=kind)
+    return cluster.admin.apply(obj, force=True)
+
+
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("kind", "data", "reason"),
     [
-        (None, "SecretNotFound"),
-        ({"username": "dQ=="}, "BadSecret"),
+        ("", None, "SecretNotFound"),
+        ("Opaque", {"username": "u"}, "BadSecret"),
+        ("kubernetes.io/basic-auth", {"password": "p"}, "BadSecret"),
+        ("kubernetes.io/tls", {"tls.crt": "", "tls.key": ""}, "BadSecret"),
     ],
+    ids=["missing", "half", "nameless", "tls"],
 )
-def test_secrets_that_are_of_no_use(cluster, data, reason):
+def test_secrets_that_are_of_no_use(cluster, kind, data, reason):
     """A pull secret that is missing or of another type is named, with what is wrong."""
+    name = f"useless-{kind.rpartition('/')[2].lower() or 'absent'}"
 
     async def scene() -> None:
         if data is not None:
-            cluster.admin.apply(Secret(metadata=ObjectMeta(name="pull", namespace="default"), data=data))
+            _put_secret(cluster, name, kind, data)
         async with as_admin(cluster) as client:
             with pytest.raises(errors.Final) as caught:
-                await secrets.docker_config(client, Key("default", "pull"))
+                await secrets.PullSecrets(client).docker_config("default", name, "registry.example.com")
             assert (caught.value.reason, caught.value.side) == (reason, "cluster")
-            assert "default/pull" in str(caught.value)
+            assert f"default/{name}" in str(caught.value)
 
     asyncio.run(scene())
 
 
-def test_a_pull_secret_is_decoded(cluster):
-    """The docker config of a pull secret arrives as its JSON."""
+LOGIN = {"username": "u", "password": "p:w"}
 
-    async def scene() -> None:
-        data = {".dockerconfigjson": base64.b64encode(b'{"auths":{}}').decode()}
-        kind = "kubernetes.io/dockerconfigjson"
-        cluster.admin.create(
-            Secret(metadata=ObjectMeta(name="good", namespace="default"), data=data, type=kind)
-        )
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("dockerconfigjson", {".dockerconfigjson": json.dumps({"auths": {"registry.example.com": LOGIN}})}),
+        ("dockercfg", {".dockercfg": json.dumps({"https://registry.example.com": LOGIN})}),
+        ("basic-auth", LOGIN),
+    ],
+)
+def test_pull_secrets(cluster, kind, data):
+    """Whatever type a pull secret has, user name and password for the registry come out of it."""
+
+    async def scene() -> Credentials | None:
+        _put_secret(cluster, f"good-{kind}", f"kubernetes.io/{kind}", data)
         async with as_admin(cluster) as client:
-            assert await secrets.docker_config(client, Key("default", "good")) == b'{"auths":{}}'
+            found = secrets.PullSecrets(client)
+            config = await found.docker_config("default", f"good-{kind}", "registry.example.com")
+            return from_dockerconfigjson(config, "registry.example.com/filters/a")
 
-    asyncio.run(scene())
+    assert asyncio.run(scene()) == Credentials("u", "p:w")
+
+
+def test_versions_of_secrets(cluster):
+    """A Secret's version changes when it is made, edited and deleted, and at no other time."""
+
+    async def scene() -> list[str]:
+        key, kind = Key("default", "turning"), "kubernetes.io/basic-auth"
+        async with as_admin(cluster) as client:
+            found = secrets.PullSecrets(client)
+            assert found.seen(key) is None
+            versions = [await found.version(key)]
+            for password in ("p", "p", "q"):
+                _put_secret(cluster, key.name, kind, {"username": "u", "password": password})
+                versions.append(await found.version(key))
+            cluster.admin.delete(Secret, key.name, namespace=key.namespace)
+            versions.append(await found.version(key))
+            assert found.seen(key) == versions[-1]
+            return versions
+
+    absent, first, same, second, gone = asyncio.run(scene())
+    assert absent == gone == secrets.ABSENT
+    assert first == same
+    assert len({absent, first, second}) == 3
 
 
 def test_tokens_are_judged_by_audience(cluster):

@@ -11,6 +11,7 @@ from autowasm.controller.modules import Modules, Sources
 from autowasm.controller.wasmers import Wasmers
 from autowasm.digest import Digest
 from autowasm.istio import spec as specs
+from autowasm.kube.names import Key
 from autowasm.net import session
 from autowasm.registry.client import Registry
 from autowasm.store.blobs import Blobs
@@ -31,8 +32,20 @@ def _answer(data: bytes):
     return answer
 
 
-async def _no_secret(_namespace: str, _name: str) -> bytes:
-    raise AssertionError
+class NoSecrets:
+    """No Secret is asked about."""
+
+    async def docker_config(self, namespace: str, name: str, registry: str) -> bytes:
+        """Fail."""
+        raise AssertionError((namespace, name, registry))
+
+    def seen(self, key: Key) -> str | None:
+        """Fail."""
+        raise AssertionError(key)
+
+    async def version(self, key: Key) -> str:
+        """Fail."""
+        raise AssertionError(key)
 
 
 def _spec(url: str) -> specs.Spec:
@@ -57,7 +70,7 @@ def test_objects_are_asked_about(tmp_path, lost, statuses):
     async def main(server: tiny_server.Server) -> list[Digest]:
         store = Blobs(tmp_path)
         async with session.client(timeout=5) as http:
-            sources = Sources(Registry(http), http, _no_secret, Wasmers(http, None))
+            sources = Sources(Registry(http), http, NoSecrets(), Wasmers(http, None))
             modules = Modules(store, sources, Metrics())
             spec = _spec(f"{server.url}/m")
             server.routes["GET", "/m"] = counted(_answer(OLD))
