@@ -1,4 +1,4 @@
-"""The ``autowasm`` program: what the system would do, said without a cluster.
+"""The ``autowasm`` program: what the system would do, said without a cluster; and how it leaves one.
 
 Bad input is said whole, one line a fault (``FILE: spec.filter.applyPorts[0]: ...``), and ends with exit code
 2; a registry that fails ends with 1. Nothing is printed on stdout unless all of it can be.
@@ -17,6 +17,7 @@ import click
 import yaml
 
 from autowasm import errors, limits
+from autowasm.controller.retiring import cli as retiring
 from autowasm.digest import Digest
 from autowasm.istio import envoyfilter, install, names, reading
 from autowasm.istio import spec as specs
@@ -37,7 +38,7 @@ _OUTPUT: Final = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="autowasm", prog_name="autowasm")
 def main() -> None:
-    """Say what AutoWasm objects become, and what an installation needs.
+    """Say what AutoWasm objects become and what an installation needs, and clear the mesh before it goes.
 
     \b
     Examples:
@@ -108,6 +109,9 @@ def manifests(namespace: str, only: str | None, output: str) -> None:
     """
     where = envoyfilter.Install(namespace)
     _print(install.part(only, where) if only else install.manifests(where), output)
+
+
+main.add_command(retiring.command, "retire")
 
 
 class _FaultsError(Exception):

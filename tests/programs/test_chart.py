@@ -1,4 +1,4 @@
-"""The chart, rendered by the real helm and given to a real API server."""
+"""The chart, rendered by the real helm and given to a real API server. Its end is in test_uninstall.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import functools
 import http.server
 import json
-import os
 import re
 import subprocess
 import threading
@@ -17,6 +16,7 @@ import yaml
 from lightkube import ApiError
 from lightkube.codecs import from_dict
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
@@ -26,42 +26,15 @@ from autowasm.istio.envoyfilter import Install
 from autowasm.wasmer import cli as wasmer_cli
 from harness.toolchain import binaries
 from tests.programs import apiserver
+from tests.programs.helm_program import CHART, Helm
 
 pytestmark = pytest.mark.programs
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "wasmer"
-VALUES = ROOT / "tests" / "cases" / "values"
+VALUES = Path(__file__).parents[1] / "cases" / "values"
 GOOD, BAD = sorted(VALUES.glob("good/*.yaml")), sorted(VALUES.glob("bad/*.yaml"))
+# What only a cluster with nodes has a use for.
+OF_THE_CHART = {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "PodMonitor"}
 PROGRAMS = {"wasmer": wasmer_cli.main, "autowasm-controller": controller_cli.main}
-
-
-class Helm:
-    """helm with settings of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.program = binaries.ensure(["helm"], lambda _: None).path("helm")
-        names = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
-        self.environment = {**os.environ, **{name: str(folder / name) for name in names}}
-        self.environment["KUBECONFIG"] = str(folder / "kubeconfig")
-
-    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """One call of it."""
-        command = [self.program, *arguments]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    def ok(self, *arguments: str | Path) -> str:
-        """What a call says that must succeed."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def objects(self, *arguments: str | Path) -> list[dict]:
-        """What the chart becomes, without the CRD."""
-        text = self.ok("template", "release", CHART, *arguments)
-        return [found for found in yaml.safe_load_all(text) if found]
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +50,74 @@ def cluster(tmp_path_factory):
         for name in ("istio-system", "mesh"):
             labels = {"pod-security.kubernetes.io/enforce": "restricted"}
             cluster.admin.create(Namespace(metadata=ObjectMeta(name=name, labels=labels)))
+        cluster.admin.create(pod_monitors())
+        apiserver.converge(lambda: established(cluster))
         yield cluster
+
+
+def pod_monitors() -> CustomResourceDefinition:
+    """The Prometheus operator's kind, as far as the chart uses it, with the fields of its API reference."""
+
+    def fields(**names):
+        return {"type": "object", "properties": names}
+
+    text = {"type": "string"}
+    endpoint = fields(port=text, path=text, interval=text)
+    selector = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    spec = fields(selector=selector, podMetricsEndpoints={"type": "array", "items": endpoint})
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": fields(spec=spec)},
+    }
+    names = {"kind": "PodMonitor", "plural": "podmonitors", "singular": "podmonitor"}
+    group = "monitoring.coreos.com"
+    return CustomResourceDefinition.from_dict(
+        {
+            "metadata": {"name": f"podmonitors.{group}"},
+            "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
+        }
+    )
+
+
+def established(cluster) -> bool:
+    """Whether that kind is served."""
+    found = cluster.admin.get(CustomResourceDefinition, pod_monitors().metadata.name)
+    return any(one.type == "Established" and one.status == "True" for one in found.status.conditions or ())
+
+
+@pytest.fixture(scope="module")
+def kubectl(cluster):
+    """The real kubectl at that API server."""
+    program = binaries.ensure(["kubectl"], lambda _: None).path("kubectl")
+    command = [program, f"--kubeconfig={cluster.admin_kubeconfig()}"]
+
+    def call(*arguments, given):
+        return subprocess.run(
+            [*command, *arguments], input=given, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return call
 
 
 @pytest.fixture
 def release(cluster, tmp_path):
-    """Helm at that API server; what it installed is uninstalled."""
-    found = Helm(tmp_path)
-    found.environment["KUBECONFIG"] = str(cluster.admin_kubeconfig())
+    """Helm at that API server; what it installed is uninstalled. Nobody is there who would run a Job."""
+    found = Helm(tmp_path, cluster.admin_kubeconfig())
     yield found
     for one in json.loads(found.ok("list", "-A", "-o", "json")):
-        found.ok("uninstall", one["name"], "-n", one["namespace"])
+        found.ok("uninstall", one["name"], "-n", one["namespace"], "--no-hooks")
 
 
 def name_of(obj: dict) -> tuple[str, str]:
     """Kind and name."""
     return obj["kind"], obj["metadata"]["name"]
+
+
+def of_kind(kind: str, objects: list[dict]) -> dict[str, dict]:
+    """The specs of the objects of a kind by their names."""
+    return {obj["metadata"]["name"]: obj["spec"] for obj in objects if obj["kind"] == kind}
 
 
 def deployments(objects: list[dict]) -> dict[str, dict]:
@@ -125,8 +150,8 @@ def test_the_crd_is_the_programs_own(helm):
     ids=["istio-system", "no namespace", "another", "a value"],
 )
 def test_equal_to_manifests(helm, flags, namespace):
-    """Beside its Deployments the chart has exactly the objects that ``autowasm manifests`` prints."""
-    rendered = {name_of(obj): obj for obj in helm.objects(*flags) if obj["kind"] != "Deployment"}
+    """Accounts, rights and Services are exactly those that ``autowasm manifests`` prints and the local mesh has."""
+    rendered = {name_of(obj): obj for obj in helm.objects(*flags) if obj["kind"] not in OF_THE_CHART}
     printed = {name_of(obj): obj for obj in install.manifests(Install(namespace))}
     del printed["CustomResourceDefinition", f"autowasms.{crd.GROUP}"]
     assert rendered == printed
@@ -172,14 +197,26 @@ def test_they_end_in_time(helm):
 
 
 @pytest.mark.parametrize("case", [None, *GOOD], ids=lambda case: case.stem if case else "defaults")
-def test_accepted(helm, cluster, case):
-    """A real API server accepts every object; pods like these may run where Pod Security is restricted."""
-    for obj in helm.objects(*(["-f", case] if case else [])):
-        cluster.admin.create(from_dict(obj), dry_run=True)
-        if obj["kind"] == "Deployment":
-            template = obj["spec"]["template"]
+def test_accepted(helm, cluster, kubectl, case):
+    """A real API server accepts every object and knows each field; pods like these are restricted ones."""
+    for obj in helm.everything(*(["-f", case] if case else [])):
+        done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", given=json.dumps(obj))
+        assert done.returncode == 0, done.stderr
+        if template := obj.get("spec", {}).get("template"):
             metadata = {**template["metadata"], "name": "pod", "namespace": obj["metadata"]["namespace"]}
             cluster.admin.create(Pod.from_dict({**template, "metadata": metadata}), dry_run=True)
+
+
+def test_strict_means_something(kubectl):
+    """A field that the API server does not know would not pass the test above."""
+    wrong = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "wrong", "namespace": "mesh"},
+        "spec": {"maxUnavailible": 1},
+    }
+    done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", given=json.dumps(wrong))
+    assert 'unknown field "spec.maxUnavailible"' in done.stderr
 
 
 def test_restricted_means_something(cluster):
@@ -214,6 +251,103 @@ def test_the_image(helm):
     ):
         images = {spec["containers"][0]["image"] for spec in deployments(helm.objects(*flags)).values()}
         assert images == {expected}
+
+
+def test_budgets(helm):
+    """There is a budget only where a drain leaves somebody, whoever counts replicas, and where one is wanted."""
+    both = {"wasmer", "autowasm-controller"}
+    scaled = ["--set", "wasmer.replicas=1,wasmer.autoscaling.enabled=true"]
+    for flags, expected in (
+        ([], both),
+        (["--set", "wasmer.replicas=1"], {"autowasm-controller"}),
+        (scaled, both),
+        ([*scaled, "--set", "wasmer.autoscaling.minReplicas=1"], {"autowasm-controller"}),
+        (["--set", "controller.maxUnavailable=0"], {"wasmer"}),
+    ):
+        found = of_kind("PodDisruptionBudget", helm.objects(*flags))
+        assert set(found) == expected, flags
+        assert all(spec["selector"]["matchLabels"] == {"app": name} for name, spec in found.items())
+
+
+def test_autoscaling(helm):
+    """Where load decides, the Deployment names no number, which each upgrade would set again."""
+    objects = helm.objects("--set", "wasmer.autoscaling.enabled=true,wasmer.autoscaling.maxReplicas=5")
+    assert of_kind("HorizontalPodAutoscaler", objects)["wasmer"]["maxReplicas"] == 5
+    assert "replicas" not in of_kind("Deployment", objects)["wasmer"]
+    assert not of_kind("HorizontalPodAutoscaler", helm.objects())
+    done = helm.run(
+        "template", CHART, "--set", "wasmer.autoscaling.enabled=true,wasmer.autoscaling.minReplicas=11"
+    )
+    assert "minReplicas must be at most maxReplicas, 11 is more than 10" in done.stderr
+
+
+def test_the_way_is_open(helm):
+    """Where policies close the namespace, anybody reaches wasmer, and the programs one another and the outside."""
+    policies = of_kind("NetworkPolicy", helm.objects())
+    assert policies["wasmer"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8081}]}]
+    (rule,) = policies["autowasm-controller"]["ingress"]
+    assert {"podSelector": {"matchLabels": {"app": "wasmer"}}} in rule["from"]
+    out = policies["autowasm-egress"]
+    assert out["egress"] == [{}]
+    for obj in helm.everything():
+        if template := obj.get("spec", {}).get("template"):
+            assert out["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert not of_kind("NetworkPolicy", helm.objects("--set", "networkPolicy.enabled=false"))
+
+
+def test_whoever_may_fetch(helm):
+    """A narrower choice of who may fetch never shuts out wasmers and controllers."""
+    values = VALUES / "good" / "everything.yaml"
+    (rule,) = of_kind("NetworkPolicy", helm.objects("-f", values))["wasmer"]["ingress"]
+    apps, *others = rule["from"]
+    assert apps["podSelector"]["matchExpressions"][0]["values"] == ["wasmer", "autowasm-controller"]
+    assert others == yaml.safe_load(values.read_text())["networkPolicy"]["fetchFrom"]
+
+
+def test_every_wasmer_is_asked(helm):
+    """The controller knows the name that stands for the address of every wasmer."""
+    (variable,) = deployments(helm.objects())["autowasm-controller"]["containers"][0]["env"]
+    assert variable == {"name": "AUTOWASM_WASMER", "value": "http://wasmer-peers.istio-system.svc:8081"}
+    assert of_kind("Service", helm.objects())["wasmer-peers"]["clusterIP"] == "None"
+
+
+def test_metrics_are_found(helm):
+    """Pods say where their numbers are, in the user's words before the chart's; a PodMonitor names a port of theirs."""
+    found = {
+        obj["metadata"]["name"]: obj["spec"]["template"]["metadata"].get("annotations")
+        for flags in (["--set-string", "wasmer.podAnnotations.prometheus\\.io/port=1"],)
+        for obj in helm.objects(*flags)
+        if obj["kind"] == "Deployment"
+    }
+    assert found["wasmer"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "1",
+        "prometheus.io/path": "/metrics",
+    }
+    assert found["autowasm-controller"]["prometheus.io/port"] == "8082"
+    objects = helm.objects("-f", VALUES / "good" / "everything.yaml")
+    (endpoint,) = of_kind("PodMonitor", objects)["autowasm"]["podMetricsEndpoints"]
+    for spec in deployments(objects).values():
+        assert endpoint["port"] in [port["name"] for port in spec["containers"][0]["ports"]]
+
+
+def test_values_are_told():
+    """The table in the chart's README has every value, with its default."""
+    cells = [
+        line.split(" | ") for line in (CHART / "README.md").read_text().splitlines() if line.startswith("| `")
+    ]
+    told = {cell[0].strip("| `"): cell[1].strip("`") for cell in cells}
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert told == {name: json.dumps(value) for name, value in leaves(values)}
+
+
+def leaves(values: dict, above: str = ""):
+    """Each value that is no table of further ones, by its path."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def test_without_a_namespace(release, cluster):

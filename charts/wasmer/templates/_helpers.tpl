@@ -36,9 +36,34 @@ app.kubernetes.io/part-of: autowasm
 {{- end }}
 {{- end }}
 
-{{- /* Pod fields that both Deployments share. Argument: a dict of root, name and values. */}}
+{{- /* Whether a program has several replicas at all times. Argument: its values. */}}
+{{- define "wasmer.several" -}}
+{{- $least := .replicas }}
+{{- with .autoscaling }}{{ if .enabled }}{{ $least = .minReplicas }}{{ end }}{{ end }}
+{{- if gt (int $least) 1 }}yes{{ end }}
+{{- end }}
+
+{{- /* Labels and annotations of a pod. Argument: a dict of root, name, port and values. */}}
+{{- define "wasmer.podMetadata" -}}
+labels:
+  {{- include "wasmer.labels" .name | nindent 2 }}
+  sidecar.istio.io/inject: "false"
+  {{- with .values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- $notes := dict }}
+{{- if .root.Values.metrics.annotations }}
+{{- $notes = dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) "prometheus.io/path" "/metrics" }}
+{{- end }}
+{{- with merge (deepCopy .values.podAnnotations) $notes }}
+annotations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* Where a pod may run, and as whom. Argument: a dict of root and values. */}}
 {{- define "wasmer.pod" -}}
 {{- $root := .root -}}
+enableServiceLinks: false
 {{- with $root.Values.imagePullSecrets }}
 imagePullSecrets: {{ toYaml . | nindent 2 }}
 {{- end }}
@@ -51,6 +76,9 @@ nodeSelector: {{ toYaml . | nindent 2 }}
 {{- with .values.tolerations }}
 tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
+{{- with .values.affinity }}
+affinity: {{ toYaml . | nindent 2 }}
+{{- end }}
 # Transfers that are under way at the end may take 25 s, after the pod left its Services.
 terminationGracePeriodSeconds: 30
 securityContext:
@@ -62,22 +90,31 @@ securityContext:
   {{- end }}
   seccompProfile:
     type: RuntimeDefault
-affinity:
-{{- if .values.affinity }}
-  {{- toYaml .values.affinity | nindent 2 }}
+{{- end }}
+
+{{- /* How replicas are spread. Argument: a dict of name and values. */}}
+{{- define "wasmer.spread" -}}
+topologySpreadConstraints:
+{{- if .values.topologySpreadConstraints }}
+{{- $ours := dict "labelSelector" (dict "matchLabels" (dict "app" .name)) }}
+{{- range .values.topologySpreadConstraints }}
+  - {{- toYaml (merge (deepCopy .) $ours) | nindent 4 }}
+{{- end }}
 {{- else }}
-  podAntiAffinity:
-    preferredDuringSchedulingIgnoredDuringExecution:
-      - weight: 100
-        podAffinityTerm:
-          topologyKey: kubernetes.io/hostname
-          labelSelector:
-            matchLabels:
-              app: {{ .name }}
+{{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - topologyKey: {{ . }}
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        app: {{ $.name }}
+    # The pods of one version are counted: an upgrade begins anew.
+    matchLabelKeys: [pod-template-hash]
+{{- end }}
 {{- end }}
 {{- end }}
 
-{{- /* Container fields that both share. */}}
+{{- /* What all containers share. */}}
 {{- define "wasmer.container" -}}
 image: {{ include "wasmer.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -86,6 +123,10 @@ securityContext:
   readOnlyRootFilesystem: true
   capabilities:
     drop: [ALL]
+{{- end }}
+
+{{- /* The life of a container that serves. */}}
+{{- define "wasmer.life" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 1

@@ -34,12 +34,19 @@ def test_any_status_can_be_read(digest, image, programmed):
 
 
 @pytest.mark.parametrize(
-    ("generation", "programmed", "pins"),
-    [(2, "True", True), (3, "True", False), (2, "False", False), (2, "Unknown", False)],
+    ("generation", "programmed", "reason", "pins"),
+    [
+        (2, "True", "Written", True),
+        (3, "True", "Written", False),
+        (2, "False", "Conflict", False),
+        (2, "Unknown", "Waiting", False),
+        (2, "False", "Uninstalled", True),
+        (3, "False", "Uninstalled", False),
+    ],
 )
-def test_what_pins_a_version(generation, programmed, pins):
-    """A version is pinned by a status about the present spec that says it went into the mesh."""
-    conditions = [{"type": "Programmed", "status": programmed}]
+def test_what_pins_a_version(generation, programmed, reason, pins):
+    """A version is pinned by a status about the present spec that says it went into the mesh, or left it with us."""
+    conditions = [{"type": "Programmed", "status": programmed, "reason": reason}]
     status = {"observedGeneration": 2, "digest": str(DIGEST), "image": "i", "conditions": conditions}
     found = standing.pinned({"metadata": {"generation": generation}, "status": status})
     assert (found is not None) == pins

@@ -1,0 +1,54 @@
+"""The real helm, with settings of its own, and what it makes of the chart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.toolchain import binaries
+
+CHART = Path(__file__).parents[2] / "charts" / "wasmer"
+
+
+class Helm:
+    """helm; it sees nothing of the user's own settings."""
+
+    def __init__(self, folder: Path, kubeconfig: Path | None = None) -> None:
+        self.program = binaries.ensure(["helm"], lambda _: None).path("helm")
+        names = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
+        self.environment = {**os.environ, **{name: str(folder / name) for name in names}}
+        self.environment["KUBECONFIG"] = str(kubeconfig or folder / "kubeconfig")
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """One call of it."""
+        command = [self.program, *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def ok(self, *arguments: str | Path) -> str:
+        """What a call says that must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def objects(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        """What the chart installs, without the CRD."""
+        return [obj for obj in self.everything(*arguments) if not _hook(obj)]
+
+    def hooks(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        """What runs before an uninstallation, with its rights."""
+        return [obj for obj in self.everything(*arguments) if _hook(obj)]
+
+    def everything(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        """Both."""
+        text = self.ok("template", "release", CHART, *arguments)
+        return [found for found in yaml.safe_load_all(text) if found]
+
+
+def _hook(obj: dict[str, Any]) -> bool:
+    return "helm.sh/hook" in (obj["metadata"].get("annotations") or {})
