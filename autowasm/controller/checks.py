@@ -64,6 +64,7 @@ class Checks:
         if key not in self._reports:
             module = await self._modules.read(digest)
             if module is None:
+                self._modules.forget(digest)  # else the next try would take it for here, and not pull it
                 raise errors.Retry(
                     f"blob {digest.short}: gone from the store", side="store", reason="StoreFault"
                 )

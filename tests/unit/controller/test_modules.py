@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from autowasm import errors
+from autowasm.controller.checks import Checks
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.modules import Modules, Sources
 from autowasm.controller.wasmers import Wasmers
@@ -54,7 +56,12 @@ def _spec(url: str) -> specs.Spec:
     return specs.parse({"metadata": {"name": "a"}, "spec": body})
 
 
-@pytest.mark.parametrize(("lost", "statuses"), [(False, [200, 304, 200]), (True, [200, 200, 200])])
+LOST = ["", "noticed by who serves it", "noticed by the check"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "statuses"), zip(LOST, [[200, 304, 200], [200] * 3, [200] * 3], strict=True)
+)
 def test_objects_are_asked_about(tmp_path, lost, statuses):
     """An object that its server calls the same is not sent again, unless the store lost it."""
     seen: list[int] = []
@@ -77,7 +84,11 @@ def test_objects_are_asked_about(tmp_path, lost, statuses):
             found = [(await modules.newest(spec)).digest]
             if lost:
                 store.delete(found[0])
+            if lost == LOST[1]:
                 modules.forget(found[0])
+            if lost == LOST[2]:
+                with pytest.raises(errors.Retry, match="gone from the store"):
+                    await Checks(modules, Metrics()).report(spec, found[0])
             found.append((await modules.newest(spec)).digest)
             server.routes["GET", "/m"] = counted(_answer(NEW))
             found.append((await modules.newest(spec)).digest)
