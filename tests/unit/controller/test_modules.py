@@ -57,11 +57,10 @@ def _spec(url: str) -> specs.Spec:
 
 
 LOST = ["", "noticed by who serves it", "noticed by the check"]
+STATUSES = [[200, 304, 200], [200] * 3, [200] * 3]
 
 
-@pytest.mark.parametrize(
-    ("lost", "statuses"), zip(LOST, [[200, 304, 200], [200] * 3, [200] * 3], strict=True)
-)
+@pytest.mark.parametrize(("lost", "statuses"), [*zip(LOST, STATUSES, strict=True)])
 def test_objects_are_asked_about(tmp_path, lost, statuses):
     """An object that its server calls the same is not sent again, unless the store lost it."""
     seen: list[int] = []
