@@ -30,6 +30,7 @@ class Wanted:
         report: what the check found; None where it did not run: there is no module, or the very same one
             passed under the very same spec before.
         suspended: nothing is to be done about it, and ``module`` is no version.
+        source_fault: why it could not be found out what the source holds now; ``module`` is what it held before.
         resync_seconds: until the source is to be asked again, None where it is not.
     """
 
@@ -38,6 +39,7 @@ class Wanted:
     module: Version | errors.Error
     report: Report | None = None
     suspended: bool = False
+    source_fault: errors.Error | None = None
     resync_seconds: float | None = None
 
     @property

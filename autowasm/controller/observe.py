@@ -99,7 +99,11 @@ class Observer:
             _pin(spec, found.version)
             report = None if found.checked else await self._checks.report(spec, found.version.digest)
         except errors.Error as fault:
-            return Wanted(obj, spec, fault)
+            # A tag that cannot be looked up once more takes nothing from what it named, but a right that is gone does.
+            kept = (
+                standing.pinned(obj) if spec.pull_policy == "Always" and fault.reason not in ACCESS else None
+            )
+            return Wanted(obj, spec, kept or fault, source_fault=fault if kept else None)
         wanted = Wanted(obj, spec, found.version, report)
         if spec.pull_policy == "Always":
             left = found.at + spec.resync_seconds - time.monotonic()

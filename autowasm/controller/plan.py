@@ -4,9 +4,10 @@
 - No good module: nothing is written but the status; what stands in the mesh stays.
 - A good module: the EnvoyFilter is written where it is absent or differs in what we own, never where it is
   somebody else's. A new module only once wasmers can serve it (``asks``): until then what stands stays.
+- Suspended: nothing is written but the status, whatever is wanted or was edited.
 - The status is written where it changes.
 - What a wait may heal is looked at again; so is what somebody can mend in a place that sends us no events: a
-  registry, a Secret.
+  registry, a Secret; and so is a source whose tags may move.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from autowasm.controller import standing
 from autowasm.controller.facts import Facts, Object, Wanted
 from autowasm.controller.order import Place
 from autowasm.digest import Digest
-from autowasm.istio import conditions, envoyfilter
+from autowasm.istio import conditions, envoyfilter, suspension
 from autowasm.istio.audience import Audience
 from autowasm.istio.conditions import Done, Failure, Skipped, Version
 from autowasm.istio.spec import Spec
@@ -35,6 +36,9 @@ CAP_SECONDS: Final = 30.0
 
 SERVED_CAP_SECONDS: Final = 3.0
 """Longest wait between two questions to wasmers that cannot serve a module yet: they are our own."""
+
+NO_GROWTH: Final = 0.0
+"""Cap of a wait that does not grow: nothing went wrong."""
 
 _ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
 _NEVER: Final = frozenset({"usage", "spec"})
@@ -90,6 +94,9 @@ def asks(facts: Facts) -> Digest | None:
 def plan(facts: Facts, install: envoyfilter.Install) -> Plan:
     """What to do about these facts."""
     planned = _plan(facts, install)
+    interval = facts.wanted.resync_seconds if facts.wanted else None
+    if planned.again is None and interval is not None:
+        return dataclasses.replace(planned, again=Again(NO_GROWTH, interval))
     if planned.again is None and planned.write is None and facts.mesh_fault is not None:
         return dataclasses.replace(planned, again=again_after(facts.mesh_fault))
     return planned
@@ -98,6 +105,9 @@ def plan(facts: Facts, install: envoyfilter.Install) -> Plan:
 def _plan(facts: Facts, install: envoyfilter.Install) -> Plan:
     if facts.wanted is None:
         return Plan(delete=facts.envoyfilter is not None and standing.ours(facts.envoyfilter))
+    if facts.wanted.suspended:
+        status = suspension.status(_status(facts.wanted), facts.wanted.generation, facts.now)
+        return Plan(status=status if status != _status(facts.wanted) else None)
     if isinstance(facts.wanted.spec, errors.Error) or isinstance(facts.wanted.module, errors.Error):
         return _without_module(facts, facts.wanted)
     if facts.wanted.report is not None and not facts.wanted.report.ok:
@@ -108,6 +118,8 @@ def _plan(facts: Facts, install: envoyfilter.Install) -> Plan:
 def pending(obj: Object, present: Object | None, now: str) -> Mapping[str, Any] | None:
     """The status of a new spec while its module is still on its way; None for a spec that has a status."""
     previous, generation = obj.get("status") or {}, obj["metadata"].get("generation", 0)
+    if (obj.get("spec") or {}).get("suspend") is True:
+        return None
     if previous.get("observedGeneration") == generation:
         return None
     in_mesh = standing.version_of(present, previous)
@@ -147,17 +159,21 @@ def _with_module(
 ) -> Plan:
     check = Done(_passed(wanted.report) if wanted.report else _kept_message(wanted))
     serve = facts.served or _kept_served(wanted)
+    # What the source holds now could not be found out: what it held is still what is wanted, and mended.
+    fault = wanted.source_fault
+    pull = Failure.of(fault) if fault else module
     if facts.write_fault is not None:
-        failed = _Stages(module, check, serve, Failure.of(facts.write_fault))
+        failed = _Stages(pull, check, serve, Failure.of(facts.write_fault))
         return _finish(facts, wanted, failed, again_after(facts.write_fault))
     present = facts.envoyfilter
     if present is not None and not standing.ours(present):
-        return _finish(facts, wanted, _Stages(module, check, serve, _conflict(present)))
+        return _finish(facts, wanted, _Stages(pull, check, serve, _conflict(present)))
     waits = Again(SERVED_CAP_SECONDS) if isinstance(serve, Failure) else None
     if waits and (present is None or standing.digest_of(present) != module.digest):
-        return _finish(facts, wanted, _Stages(module, check, serve), waits)
+        return _finish(facts, wanted, _Stages(pull, check, serve), waits)
     desired = envoyfilter.render(spec, module.digest, install, order=facts.place.number)
-    done = _finish(facts, wanted, _Stages(module, check, serve, Done()), waits)
+    later = waits or (again_after(fault) if fault else None)
+    done = _finish(facts, wanted, _Stages(pull, check, serve, Done()), later)
     if present is None:
         return dataclasses.replace(done, write=desired)
     if standing.drifted(present, desired):
@@ -168,8 +184,8 @@ def _with_module(
 def _finish(facts: Facts, wanted: Wanted, stages: _Stages, again: Again | None = None) -> Plan:
     """The plan that writes at most a status."""
     previous = wanted.obj.get("status")
-    if isinstance(stages.program, Done) and isinstance(stages.pull, Version):
-        in_mesh: Version | None = _measured(stages.pull, wanted.report)
+    if isinstance(stages.program, Done) and isinstance(wanted.module, Version):
+        in_mesh: Version | None = _measured(wanted.module, wanted.report)
     else:
         in_mesh = standing.version_of(facts.envoyfilter, _status(wanted))
     found = conditions.Facts(

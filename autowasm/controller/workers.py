@@ -181,7 +181,8 @@ class Workers:
             self._remember(key, outcome.mark, outcome.done.found)
             done, again = outcome.done, outcome.again
             changed = done.delete or done.write is not None or done.status is not None
-            result = "failed" if again else "changed" if changed else "unchanged"
+            amiss = again is not None and again.cap > plan.NO_GROWTH
+            result = "failed" if amiss else "changed" if changed else "unchanged"
         except errors.Error as fault:
             _log.warning("work failed", extra={"autowasm": str(key), "why": str(fault)})
             again = Again(plan.CAP_SECONDS, getattr(fault, "after", None) or 0.0)

@@ -101,7 +101,8 @@ def wanted_of(described: dict[str, Any], case: dict[str, Any]) -> Wanted:
     obj["metadata"]["generation"] = described["generation"]
     status = described.get("status")
     if status == "as-planned":
-        settled = {**case, "wanted": {**described, "status": None, "report": "passed"}, "envoyfilter": None}
+        before = {name: value for name, value in described.items() if name != "source_fault"}
+        settled = {**case, "wanted": {**before, "status": None, "report": "passed"}, "envoyfilter": None}
         obj["status"] = plan.plan(facts(settled), INSTALL).status
     elif status:
         obj["status"] = {
@@ -110,14 +111,23 @@ def wanted_of(described: dict[str, Any], case: dict[str, Any]) -> Wanted:
             "digest": str(VERSIONS[status["module"]].digest),
             "image": VERSIONS[status["module"]].image,
             "conditions": [
-                {"type": "Programmed", "status": status["programmed"], "lastTransitionTime": BEFORE}
+                {
+                    "type": "Programmed",
+                    "status": status["programmed"],
+                    "reason": "Written",
+                    "lastTransitionTime": BEFORE,
+                }
             ],
         }
     spec = error(described["spec"]) if "spec" in described else specs.parse(obj)
     module = spec if "spec" in described else described["module"]
+    more = {name: described[name] for name in ("suspended", "resync_seconds") if name in described}
+    if "source_fault" in described:
+        more["source_fault"] = error(described["source_fault"])
     if isinstance(module, str):
-        return Wanted(obj, spec, VERSIONS[module], report(described.get("report"), VERSIONS[module].digest))
-    return Wanted(obj, spec, module if isinstance(module, errors.Error) else error(module))
+        found = report(described.get("report"), VERSIONS[module].digest)
+        return Wanted(obj, spec, VERSIONS[module], found, **more)
+    return Wanted(obj, spec, module if isinstance(module, errors.Error) else error(module), **more)
 
 
 def report(name: str | None, digest: Digest) -> Report | None:
@@ -198,7 +208,7 @@ def carried_out(before: Facts, found: plan.Plan) -> Facts:
     """The facts after the plan: nothing else has happened, and time has passed."""
     wanted = before.wanted
     if wanted is not None and found.status is not None:
-        wanted = Wanted({**wanted.obj, "status": found.status}, wanted.spec, wanted.module, wanted.report)
+        wanted = dataclasses.replace(wanted, obj={**wanted.obj, "status": found.status})
     present = None if found.delete else before.envoyfilter
     if found.write is not None:
         metadata = {"uid": "of-the-envoyfilter", "resourceVersion": "8", **found.write["metadata"]}
@@ -214,4 +224,6 @@ def test_pending_is_said_of_a_new_spec_only():
     first = plan.pending(obj, None, NOW)
     assert first["phase"] == "Pulling"
     assert "digest" not in first
+    suspended = {**obj, "spec": {**obj["spec"], "suspend": True}}
+    assert plan.pending(suspended, None, NOW) is None
     assert plan.pending({**obj, "status": first}, None, NOW) is None
