@@ -154,9 +154,12 @@ def _ask(helper: str, registry: str) -> Credentials | None:
         return None
     try:
         answer = json.loads(said)
-        return Credentials(str(answer["Username"]), str(answer["Secret"]))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise errors.Usage(f"credential helper {helper!r}: must answer with Username and Secret") from error
+        username, secret = answer["Username"], answer["Secret"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        username = secret = None
+    if not isinstance(username, str) or not isinstance(secret, str):
+        raise errors.Usage(f"credential helper {helper!r}: must answer with Username and Secret")
+    return Credentials(username, secret)
 
 
 def _run(helper: str, verb: str, said: str) -> str | None:

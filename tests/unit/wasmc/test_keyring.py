@@ -159,6 +159,7 @@ def test_broken(config, document, said):
         ("exit 3", "must answer get: exit code 3"),
         ("echo '{}'", "must answer with Username and Secret"),
         ("echo '['", "must answer with Username and Secret"),
+        ("""echo '{"Username":null,"Secret":"x"}'""", "must answer with Username and Secret"),
     ],
 )
 def test_helper_that_fails(config, tmp_path, script, said):
