@@ -115,6 +115,14 @@ REFERENCE_CHARS: Final = 1024
 READ_BYTES: Final = MIB
 """One step of reading, hashing and unpacking: what a pull takes beside the module is a few of these."""
 
+RESUME_BYTES: Final = 64 * 1024
+"""What a try that was cut must have brought for the next one to begin at once, not counted: so a module comes in some
+thousand tries at worst, whoever cuts them."""
+
+WHOLE_BYTES: Final = 4 * MIB
+"""Largest blob that is sent in one request and held in memory: sending it again costs less than asking how much of it
+came."""
+
 SEND_BYTES: Final = 256 * 1024
 """One step of sending: the write time-out counts for each."""
 

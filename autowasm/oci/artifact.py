@@ -42,9 +42,14 @@ class Blob:
         """A blob with its digest computed."""
         return cls(media_type, data, Digest.of(data), title)
 
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.data)
+
     def descriptor(self) -> dict[str, Any]:
         """Its descriptor (descriptor.md) as JSON has it."""
-        described = {"mediaType": self.media_type, "digest": str(self.digest), "size": len(self.data)}
+        described = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
         return described | ({"annotations": {TITLE: self.title}} if self.title else {})
 
 

@@ -18,6 +18,10 @@ class Origin:
         """The bytes hold no module that can be found."""
         return errors.Final(f"{self.what}: {message}", side=self.side, reason="NoModule")
 
+    def mismatch(self, message: str) -> errors.Final:
+        """The bytes are not those that were asked for."""
+        return errors.Final(f"{self.what}: {message}", side=self.side, reason="DigestMismatch")
+
     def too_large(self, message: str) -> errors.Final:
         """The bytes go beyond a cap."""
         return errors.Final(f"{self.what}: {message}", side=self.side, reason="TooLarge")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import httpx2
 
 from autowasm import errors, limits
@@ -39,12 +37,3 @@ async def beginning(response: httpx2.Response) -> bytes:
     except failures.FOREIGN:
         pass
     return bytes(data[: limits.ERROR_BODY_BYTES])
-
-
-async def beyond(response: httpx2.Response, skipped: int) -> AsyncIterator[bytes]:
-    """The body in large pieces, without so many of its first bytes."""
-    async for piece in response.aiter_raw(limits.READ_BYTES):
-        fresh = piece[skipped:]
-        skipped = max(0, skipped - len(piece))
-        if fresh:
-            yield fresh

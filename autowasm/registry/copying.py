@@ -1,6 +1,7 @@
 """An image from one repository to another, of whatever kind: its bytes stay as they are, and so its digest.
 
-Blobs that are there already are not fetched; within one registry they are mounted. Each is verified on the way.
+Blobs that are there already are not fetched; within one registry they are mounted. Each is verified on the way, and a
+large one is never held as a whole.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from autowasm import errors, limits
 from autowasm.digest import Digest
 from autowasm.net import retry
 from autowasm.oci import artifact, manifest
-from autowasm.registry import body, download, upload
+from autowasm.registry import body, download, stream, upload
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
 from autowasm.registry.together import together
@@ -71,13 +72,19 @@ class Copier:
         await self._move(child, pinned, depth - 1)
 
     async def _blob(self, item: manifest.Descriptor) -> None:
-        sending = upload.Sending(artifact.Blob(item.media_type, b"", item.digest), self.manner)
-        if await self._persist(lambda: upload.without(self.exchange, self.target, sending)):
-            self.manner.told(sending.blob, 0)
-            return
-        data = await self._persist(lambda: fetch_blob(self.exchange, self.source, item))
-        sending.blob = artifact.Blob(item.media_type, data, item.digest)
-        await self._persist(lambda: upload.send_blob(self.exchange, self.target, sending))
+        _check_size(item)
+        flow = stream.Stream(self.exchange, self.source, item)
+        sending = upload.Sending(flow, self.manner)
+        if stream.small(item):
+            if await self._persist(lambda: upload.without(self.exchange, self.target, sending)):
+                self.manner.told(flow, flow.size)
+                return
+            data = await self._persist(lambda: fetch_blob(self.exchange, self.source, item))
+            sending.blob = artifact.Blob(item.media_type, data, item.digest)
+        try:
+            await self._persist(lambda: upload.send_blob(self.exchange, self.target, sending))
+        except stream.SourceError as failed:
+            raise failed.error from failed
 
     async def _manifest(self, selector: str) -> download.Stored:
         return await self._persist(lambda: download.fetch_manifest(self.exchange, self.source, selector))
@@ -92,9 +99,7 @@ async def fetch_blob(exchange: Exchange, access: Access, item: manifest.Descript
     Raises:
         errors.Error: TooLarge, DigestMismatch, and whatever an exchange raises.
     """
-    if item.size > limits.MODULE_BYTES:
-        message = f"blob {item.digest}: must have at most {limits.MODULE_BYTES} bytes, has {item.size}"
-        raise errors.Final(message, side="registry", reason="TooLarge")
+    _check_size(item)
     call = Call("GET", httpx2.URL(f"{access.api}/blobs/{item.digest}"))
     async with exchange.open(call, access) as response:
         data = await body.read(response, item.size, call.ask)
@@ -102,3 +107,9 @@ async def fetch_blob(exchange: Exchange, access: Access, item: manifest.Descript
         message = f"blob {item.digest}: must have that digest, {len(data)} bytes of another one came"
         raise errors.Final(message, side="registry", reason="DigestMismatch")
     return data
+
+
+def _check_size(item: manifest.Descriptor) -> None:
+    if item.size > limits.MODULE_BYTES:
+        message = f"blob {item.digest}: must have at most {limits.MODULE_BYTES} bytes, has {item.size}"
+        raise errors.Final(message, side="registry", reason="TooLarge")

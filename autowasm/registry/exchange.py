@@ -6,8 +6,8 @@ lets upload, not to a stranger who asks for them after a redirect.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx2
@@ -16,6 +16,25 @@ from autowasm import limits
 from autowasm.net import dial, failures
 from autowasm.oci import challenge
 from autowasm.registry import auth, body
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """So many bytes, which ``pieces`` gives, each time from the first one on."""
+
+    size: int
+    pieces: Callable[[], AsyncGenerator[bytes, None]]
+
+
+def held(data: bytes | memoryview) -> Content:
+    """Bytes that are in memory, as content."""
+    view = memoryview(data)
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for at in range(0, len(view), limits.SEND_BYTES):
+            yield bytes(view[at : at + limits.SEND_BYTES])
+
+    return Content(len(view), pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +49,7 @@ class Call:
     url: httpx2.URL
     answers: tuple[int, ...] = (200,)
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | memoryview | None = None
+    content: Content | None = None
     sent: Callable[[int], None] | None = None
 
     @property
@@ -84,9 +103,19 @@ class Exchange:
         headers = dict(call.headers)
         if authorization is not None:
             headers["Authorization"] = authorization
-        if call.content is not None:
-            headers["Content-Length"] = str(len(call.content))
-        content = None if call.content is None else _pieces(call.content, call.sent)
+        if call.content is None:
+            return await self._out(call, access, headers)
+        headers["Content-Length"] = str(call.content.size)
+        async with aclosing(_counted(call.content, call.sent)) as pieces:
+            return await self._out(call, access, headers, pieces)
+
+    async def _out(
+        self,
+        call: Call,
+        access: auth.Access,
+        headers: Mapping[str, str],
+        content: AsyncIterator[bytes] | None = None,
+    ) -> httpx2.Response:
         request = self._http.build_request(
             call.method, call.url, headers=headers, content=content, extensions={dial.HOME: access.api.host}
         )
@@ -96,9 +125,11 @@ class Exchange:
         return await self._http.send(request, stream=True, follow_redirects=follow)
 
 
-async def _pieces(content: bytes | memoryview, sent: Callable[[int], None] | None) -> AsyncIterator[bytes]:
-    view = memoryview(content)
-    for at in range(0, len(view), limits.SEND_BYTES):
-        yield bytes(view[at : at + limits.SEND_BYTES])
-        if sent is not None:
-            sent(min(at + limits.SEND_BYTES, len(view)))
+async def _counted(content: Content, sent: Callable[[int], None] | None) -> AsyncGenerator[bytes, None]:
+    count = 0
+    async with aclosing(content.pieces()) as pieces:
+        async for piece in pieces:
+            yield piece
+            count += len(piece)
+            if sent is not None:
+                sent(count)

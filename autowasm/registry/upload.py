@@ -22,18 +22,21 @@ from autowasm import errors, limits
 from autowasm.digest import Digest
 from autowasm.net import failures
 from autowasm.oci import artifact
-from autowasm.registry import download
+from autowasm.registry import download, stream
 from autowasm.registry.auth import Access
-from autowasm.registry.exchange import Call, Exchange
+from autowasm.registry.exchange import Call, Content, Exchange, held
 
-WHOLE: Final = 4 * limits.MIB
-"""Largest blob that goes in one PUT: sending it again costs less than asking how much of it came."""
+WHOLE: Final = limits.WHOLE_BYTES
 
 _BYTES: Final = {"Content-Type": "application/octet-stream"}
 _RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")  # as the spec has it, and as others write it
 
 State = Literal["sent", "present", "mounted"]
 """What became of a blob: it was sent, it was there, it was taken from another repository."""
+
+
+Blob = artifact.Blob | stream.Stream
+"""What is sent: bytes that are in memory, or those of another registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Manner:
     """
 
     mount: tuple[str, ...] = ()
-    told: Callable[[artifact.Blob, int], None] = lambda _blob, _at: None
+    told: Callable[[Blob, int], None] = lambda _blob, _at: None
 
 
 PLAINLY: Final = Manner()
@@ -54,7 +57,7 @@ PLAINLY: Final = Manner()
 class Sending:
     """A blob on its way. It outlives tries: ``where`` is the upload that was begun, ``None`` before."""
 
-    blob: artifact.Blob
+    blob: Blob
     manner: Manner = field(default_factory=lambda: PLAINLY)
     where: httpx2.URL | None = None
 
@@ -70,7 +73,7 @@ async def send_blob(exchange: Exchange, access: Access, sending: Sending) -> Sta
         if sending.where is None:
             state = await without(exchange, access, sending)
             if state is not None:
-                sending.manner.told(sending.blob, len(sending.blob.data))
+                sending.manner.told(sending.blob, sending.blob.size)
                 return state
             await _begin(exchange, access, sending)
         try:
@@ -119,7 +122,7 @@ async def send_manifest(exchange: Exchange, access: Access, made: artifact.Artif
         errors.Error: DigestMismatch: the registry stored something else.
     """
     url = httpx2.URL(f"{access.api}/manifests/{access.reference.selector}")
-    call = Call("PUT", url, (200, 201, 202), {"Content-Type": made.media_type}, made.manifest)
+    call = Call("PUT", url, (200, 201, 202), {"Content-Type": made.media_type}, held(made.manifest))
     async with exchange.open(call, access) as response:
         stored = download.announced(response)
     if stored is None:
@@ -153,7 +156,7 @@ async def _mount(exchange: Exchange, access: Access, sending: Sending, repositor
     """Have the registry take the blob from a repository. Where it begins an upload instead, that one is used."""
     url = httpx2.URL(f"{access.api}/blobs/uploads/")
     url = url.copy_merge_params({"mount": str(sending.blob.digest), "from": repository})
-    call = Call("POST", url, (201, 202), content=b"")
+    call = Call("POST", url, (201, 202), content=held(b""))
     try:
         async with exchange.open(call, access) as response:
             if response.status_code == 201:
@@ -169,14 +172,14 @@ async def _mount(exchange: Exchange, access: Access, sending: Sending, repositor
 async def _begin(exchange: Exchange, access: Access, sending: Sending) -> None:
     """Learn where the bytes go, where no attempt to mount has told already: begins an upload."""
     if sending.where is None:
-        call = Call("POST", httpx2.URL(f"{access.api}/blobs/uploads/"), (202,), content=b"")
+        call = Call("POST", httpx2.URL(f"{access.api}/blobs/uploads/"), (202,), content=held(b""))
         async with exchange.open(call, access) as response:
             sending.where = _location(call, response)
 
 
 async def _arrived(exchange: Exchange, access: Access, sending: Sending) -> int:
     """How many bytes of a begun upload came; ``where`` is None afterwards where it cannot go on."""
-    where, size = sending.where, len(sending.blob.data)
+    where, size = sending.where, sending.blob.size
     at = 0
     if where is not None and size > WHOLE:
         call = Call("GET", where, (200, 202, 204))
@@ -195,26 +198,32 @@ async def _arrived(exchange: Exchange, access: Access, sending: Sending) -> int:
 
 async def _send(exchange: Exchange, access: Access, sending: Sending, at: int) -> None:
     """The bytes from ``at`` on, and the end of the upload."""
-    where, content, told = sending.where, memoryview(sending.blob.data), sending.manner.told
+    where, blob, told = sending.where, sending.blob, sending.manner.told
     assert where is not None
-    if len(content) > WHOLE and at < len(content):
-        headers = {"Content-Range": f"{at}-{len(content) - 1}"} if at else {}
+    if blob.size > WHOLE and at < blob.size:
+        headers = {"Content-Range": f"{at}-{blob.size - 1}"} if at else {}
         call = Call(
             "PATCH",
             where,
             (202, 204),
             _BYTES | headers,
-            content[at:],
-            lambda sent: told(sending.blob, at + sent),
+            _from(blob, at),
+            lambda sent: told(blob, at + sent),
         )
         async with exchange.open(call, access) as response:
             where = sending.where = _location(call, response, where)
-        at = len(content)
-    rest = content[at:]
+        at = blob.size
     # The end is not told as sent before the registry has answered: it may still refuse.
-    end = Call("PUT", _with_digest(where, sending.blob.digest), (201, 204), _BYTES, rest)
+    end = Call("PUT", _with_digest(where, blob.digest), (201, 204), _BYTES, _from(blob, at))
     async with exchange.open(end, access):
-        told(sending.blob, len(content))
+        told(blob, blob.size)
+
+
+def _from(blob: Blob, at: int) -> Content:
+    """What comes of it from byte ``at`` on."""
+    if isinstance(blob, artifact.Blob):
+        return held(memoryview(blob.data)[at:])
+    return Content(blob.size - at, lambda: blob.pieces(at))
 
 
 def _location(call: Call, response: httpx2.Response, otherwise: httpx2.URL | None = None) -> httpx2.URL:

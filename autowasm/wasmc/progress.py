@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from autowasm.digest import Digest
-from autowasm.oci import artifact
+from autowasm.registry import upload
 
-Told = Callable[[artifact.Blob, int], None]
+Told = Callable[[upload.Blob, int], None]
 _SHOWN: Final = 256 * 1024  # smaller blobs are over before anybody looks
 
 
@@ -33,11 +33,11 @@ def bars(form: str) -> Iterator[Told]:
     with rich.progress.Progress(*columns, console=console, transient=True) as shown:
         tasks: dict[Digest, rich.progress.TaskID] = {}
 
-        def told(blob: artifact.Blob, at: int) -> None:
-            if len(blob.data) < _SHOWN:
+        def told(blob: upload.Blob, at: int) -> None:
+            if blob.size < _SHOWN:
                 return
             if blob.digest not in tasks:
-                tasks[blob.digest] = shown.add_task(blob.digest.hex[:12], total=len(blob.data))
+                tasks[blob.digest] = shown.add_task(blob.digest.hex[:12], total=blob.size)
             shown.update(tasks[blob.digest], completed=at)
 
         yield told

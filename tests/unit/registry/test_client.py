@@ -117,7 +117,7 @@ def test_final(server, route, answer, reason):
         (Answer(500), "RegistryFault"),
         (Answer(503, headers={"Retry-After": "0"}), "RegistryFault"),
         (Answer(429), "TooManyRequests"),
-        (Answer(200, b"cut off here", cut=5), "Unreachable"),
+        (Answer(200, LAYER.data, cut=5), "Unreachable"),
         (Answer(cut=-1), "Unreachable"),
     ],
 )

@@ -13,6 +13,7 @@ from tests.unit.net.tiny_server import Answer
 from tests.unit.registry import stored
 
 MIB = 1 << 20
+PART = MIB + MIB // 2
 MODULE = b"\0asm\1\0\0\0" + random.Random(6).randbytes(3 * MIB)  # noise that gzip cannot shorten
 MADE = artifact.image(MODULE)
 LAYER = MADE.blobs[1]
@@ -27,11 +28,11 @@ def server():
         yield running
 
 
-def _ranged(seen: tiny_server.Seen, data: bytes = LAYER.data) -> Answer:
+def _ranged(seen: tiny_server.Seen, data: bytes = LAYER.data, cut: int = PART) -> Answer:
     """The rest that was asked for."""
     at = int(seen.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
     where = {"Content-Range": f"bytes {at}-{len(data) - 1}/{len(data)}"}
-    return Answer(206 if at else 200, data[at:], where if at else {}, cut=MIB + MIB // 2)
+    return Answer(206 if at else 200, data[at:], where if at else {}, cut=cut)
 
 
 def _pull(server: tiny_server.Server) -> bytes:
@@ -46,14 +47,14 @@ def test_goes_on(server):
     """After a cut the rest alone is asked for, as often as it takes: tries that bring bytes are not counted."""
     server.routes["GET", BLOB] = _ranged
     assert _pull(server) == MODULE
-    assert _asked(server) == [None, f"bytes={MIB}-", f"bytes={2 * MIB}-"]
+    assert _asked(server) == [None, f"bytes={PART}-", f"bytes={2 * PART}-"]
 
 
 def test_server_without_ranges(server):
     """A server that sends the whole again is taken from where the former try ended."""
     server.routes["GET", BLOB] = [Answer(200, LAYER.data, cut=2 * MIB + 5), Answer(200, LAYER.data)]
     assert _pull(server) == MODULE
-    assert _asked(server) == [None, f"bytes={2 * MIB}-"]
+    assert _asked(server) == [None, f"bytes={2 * MIB + 5}-"]
 
 
 def test_rest_of_something_else(server):
@@ -65,7 +66,9 @@ def test_rest_of_something_else(server):
     assert caught.value.reason == "DigestMismatch"
 
 
-@pytest.mark.parametrize("where", ["", "bytes 0-9/10", "bytes */10", f"bytes {MIB + 1}-9/10", "bytes ²-9/10"])
+@pytest.mark.parametrize(
+    "where", ["", "bytes 0-9/10", "bytes */10", f"bytes {MIB + 10}-9/10", "bytes ²-9/10"]
+)
 def test_rest_from_elsewhere(server, where):
     """A rest that begins elsewhere than was asked is refused."""
     headers = {"Content-Range": where} if where else {}
@@ -76,7 +79,7 @@ def test_rest_from_elsewhere(server, where):
     with pytest.raises(errors.Final) as caught:
         _pull(server)
     assert caught.value.reason == "DigestMismatch"
-    assert f"must go on at byte {MIB}" in caught.value.message
+    assert f"must go on at byte {MIB + 9}" in caught.value.message
 
 
 def test_range_that_was_not_asked_for(server):
@@ -96,4 +99,13 @@ def test_faults_in_between(server):
 
     server.routes["GET", BLOB] = part
     assert _pull(server) == MODULE
-    assert _asked(server) == [None, *[f"bytes={MIB}-"] * 3, f"bytes={2 * MIB}-"]
+    assert _asked(server) == [None, *[f"bytes={PART}-"] * 3, f"bytes={2 * PART}-"]
+
+
+def test_cut_again_and_again(server):
+    """A server that cuts after a few bytes each time is tried no more often than one that gives none."""
+    server.routes["GET", BLOB] = lambda seen: _ranged(seen, cut=100)
+    with pytest.raises(errors.Retry) as caught:
+        _pull(server)
+    assert caught.value.message.endswith("tried 3 times")
+    assert _asked(server) == [None, "bytes=100-", "bytes=200-"]
