@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,9 @@ from autowasm.controller.observe import Observer
 from autowasm.controller.rollout import Rollout
 from autowasm.controller.rotations import Rotations
 from autowasm.controller.sharing import Sharing
+from autowasm.controller.sidecars import sidecars
+from autowasm.controller.sidecars.journal import Journal
+from autowasm.controller.sidecars.scrape import Scraper
 from autowasm.controller.turns import Parts, Turns
 from autowasm.controller.wanted import Wanted
 from autowasm.controller.wasmers import Wasmers
@@ -49,6 +52,9 @@ _GRACE_SECONDS: Final = 25
 
 _INSIDE_SECONDS: Final = 5.0
 """Time-out of a connection to a wasmer, and of each silence in a transfer."""
+
+_JOURNAL: Final = "fetches.jsonl"
+"""The file, in the folder of the data, of who fetched what."""
 
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection of a wasmer stays open."""
@@ -101,6 +107,8 @@ class Supplies:
     sources: Sources
     store: Callable[[Wanted], Blobs]
     rollout: Rollout
+    journal: Journal
+    scraper: Scraper
 
 
 class Controller:
@@ -120,6 +128,12 @@ class Controller:
         self._checks = Checks(self._modules, self._metrics)
         self._rotations = Rotations(supplies.sources.secrets)
         self._sharing = Sharing(lambda: autowasms.objects, site.install.namespace)
+        self._sidecars = sidecars.Sidecars(
+            sidecars.Sources(Watch(client, kinds.Pod), autowasms, envoyfilters),
+            supplies.journal,
+            supplies.scraper,
+            sidecars.Site(site.install.namespace, connection.FIELD_MANAGER, self._leader.leads, self._nudge),
+        )
         turns = Turns(
             Parts(
                 self._leader.leads,
@@ -129,7 +143,7 @@ class Controller:
                 self._rollout,
                 self._sharing,
                 self._wanted,
-                lambda _: None,
+                self._sidecars.audience,
             )
         )
         self._workers = Workers(self._watches, turns.work, turns.glance, self._metrics)
@@ -137,8 +151,9 @@ class Controller:
 
     def jobs(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs side by side until it is cancelled."""
-        yield self._workers.follow(self._watches.autowasms, self._sharing.news)
-        yield self._workers.follow(self._watches.envoyfilters)
+        yield self._workers.follow(self._watches.autowasms, self._news)
+        yield self._workers.follow(self._watches.envoyfilters, self._stands)
+        yield from self._sidecars.jobs()
         yield self._workers.run()
         yield self._rotations.run(self._workers.must)
         yield self._leader.run(self._workers.must_all)
@@ -150,7 +165,9 @@ class Controller:
         _log.info("serving", extra={"host": host, "port": port})
         account = f"system:serviceaccount:{self._install.namespace}:{names.WASMER}"
         guard = server.Guard(self._user_of, account)
-        backing = server.Backing(self._modules.read, self._lost, self._watches.synced, self._ready)
+        backing = server.Backing(
+            self._modules.read, self._lost, self._watches.synced, self._ready, self._sidecars.take
+        )
         app = server.app(guard, backing, self._metrics)
         config = uvicorn.Config(
             app,
@@ -171,6 +188,19 @@ class Controller:
         """End what was begun for nobody in particular."""
         await self._rollout.close()
         await self._modules.close()
+
+    def _news(self, key: Key) -> Iterable[Key]:
+        """An AutoWasm may have changed: whose place changes with it."""
+        self._sidecars.look(key)
+        return self._sharing.news(key)
+
+    def _stands(self, key: Key) -> Iterable[Key]:
+        """An EnvoyFilter may have changed, which is nobody else's business."""
+        self._sidecars.look(key)
+        return ()
+
+    def _nudge(self, key: Key) -> None:
+        self._workers.nudge(key)
 
     def _ready(self) -> bool:
         return self._watches.synced() and self._workers.through()
@@ -210,7 +240,8 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
             return Blobs(settings.data, Room(wanted=wanted.digests))
 
         sources = Sources(Registry(http), http, PullSecrets(client), Wasmers(inside, settings.wasmer))
-        supplies = Supplies(sources, store, Rollout(inside, settings.wasmer))
+        rollout, journal = Rollout(inside, settings.wasmer), Journal(settings.data / _JOURNAL)
+        supplies = Supplies(sources, store, rollout, journal, Scraper(inside))
         election = Election(leader.identity(settings.data), settings.lease_seconds)
         controller = Controller(client, supplies, Site(settings.install, election))
         yield controller

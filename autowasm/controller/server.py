@@ -74,10 +74,6 @@ class Guard:
         return found
 
 
-async def _deaf(_: bytes) -> int:
-    raise errors.Retry("fetches: nobody takes them here yet", side="controller", reason="NotReady")
-
-
 @dataclass(frozen=True, slots=True)
 class Backing:
     """What the answers come from.
@@ -95,7 +91,7 @@ class Backing:
     lost: Callable[[Digest], bool]
     synced: Callable[[], bool]
     ready: Callable[[], bool]
-    told: Callable[[bytes], Awaitable[int]] = _deaf
+    told: Callable[[bytes], Awaitable[int]]
 
 
 def app(guard: Guard, backing: Backing, metrics: Metrics) -> Starlette:

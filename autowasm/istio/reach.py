@@ -89,6 +89,9 @@ def _loaded(audience: Audience | None, *, programmed: bool) -> Condition:
     if audience.loaded >= audience.pods:
         return Condition("Loaded", True, "Loaded", f"all sidecars run it, {audience.pods} in number")
     message = f"{audience.loaded} of {audience.pods} sidecars run it"
+    if not audience.stuck and audience.unproven:
+        unproven = listed([f"{one.pod} ({one.why})" for one in audience.unproven])
+        return Condition("Loaded", None, "Unproven", cut(f"{message}; not known: {unproven}"))
     if not audience.stuck:
         return Condition("Loaded", False, "Loading", message)
     stuck = listed([f"{one.pod} ({one.why})" for one in audience.stuck])

@@ -99,7 +99,7 @@ def test_an_autowasm_becomes_an_envoyfilter(world, controller):
         "Verified": "True",
         "Served": "Unknown",
         "Programmed": "True",
-        "Loaded": "Unknown",
+        "Loaded": "False",
     }
     assert (controller.data / "sha256" / sha(V1)).read_bytes() == V1
 

@@ -18,7 +18,8 @@ from lightkube import ApiError
 from lightkube.codecs import from_dict
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
-from lightkube.resources.core_v1 import Namespace, Secret
+from lightkube.resources.core_v1 import Namespace, Pod, Secret
+from lightkube.types import PatchType
 
 from autowasm import serving
 from autowasm.digest import Digest
@@ -162,7 +163,52 @@ def clusters(folder: Path) -> Iterator[apiserver.Cluster]:
             cluster.admin.create(from_dict(obj))
         for kind in (AutoWasm, EnvoyFilter):
             converge(lambda kind=kind: served(cluster, kind))
+        put_pod(cluster, "details-1")
+        put_pod(cluster, "witness-1", address="127.0.0.8", labels={"app": "witness"})
         yield cluster
+
+
+YEARS_AHEAD = "2099-01-01T00:00:00Z"
+
+
+def put_pod(
+    cluster: apiserver.Cluster,
+    name: str,
+    *,
+    address: str = "127.0.0.9",
+    began: str = YEARS_AHEAD,
+    sidecar: bool = True,
+    labels: dict[str, str] | None = None,
+) -> None:
+    """A running pod as its kubelet has it, with a sidecar since ``began``: before it nobody waits for a fetch."""
+    containers = ["details", *(["istio-proxy"] if sidecar else [])]
+    ports = {"details": [{"containerPort": 9080}], "istio-proxy": [{"containerPort": 15090}]}
+    cluster.admin.apply(
+        Pod.from_dict(
+            {
+                "metadata": {"name": name, "namespace": "default", "labels": labels or {"app": "details"}},
+                "spec": {
+                    "nodeName": "node",
+                    "containers": [{"name": one, "image": one, "ports": ports[one]} for one in containers],
+                },
+            }
+        ),
+        field_manager="tests",
+    )
+    running = {"running": {"startedAt": began}}
+    states = [
+        {"name": one, "image": one, "imageID": "", "ready": True, "restartCount": 0, "state": running}
+        for one in containers
+    ]
+    status = {
+        "phase": "Running",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": "2026-01-01T00:00:00Z",
+        "containerStatuses": states,
+    }
+    patch = {"status": status}
+    cluster.admin.patch(Pod.Status, name, patch, namespace="default", patch_type=PatchType.MERGE)
 
 
 def served(cluster: apiserver.Cluster, kind: Any) -> bool:
