@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
 
 import pytest
 
@@ -54,6 +55,87 @@ def test_redirects(server):
     with pytest.raises(errors.Final) as caught:
         _fetch(f"{server.url}/loop")
     assert "too many redirects" in caught.value.message
+
+
+NOISE = b"\0asm\1\0\0\0" + random.Random(6).randbytes(400_000)
+PART = 150_000
+
+
+def _ranged(seen: tiny_server.Seen, version: str = '"v1"', data: bytes = NOISE) -> Answer:
+    """The rest that was asked for, if it is of this version, cut after a part."""
+    same = "if-range" not in seen.headers or seen.headers["if-range"] == version
+    at = int(seen.headers.get("range", "bytes=0-")[6:-1]) if same else 0
+    where = {"Content-Range": f"bytes {at}-{len(data) - 1}/{len(data)}"} if at else {}
+    return Answer(206 if at else 200, data[at:], where | ({"ETag": version} if version else {}), cut=PART)
+
+
+def _asked(server) -> list[str | None]:
+    return [seen.headers.get("range") for seen in server.asked("GET", "/m")]
+
+
+def test_goes_on(server):
+    """After a cut the rest of the same version alone is asked for; tries that bring bytes are not counted."""
+    server.routes["GET", "/m"] = _ranged
+    assert _fetch(f"{server.url}/m") == NOISE
+    assert _asked(server) == [None, f"bytes={PART}-", f"bytes={2 * PART}-"]
+    assert [seen.headers.get("if-range") for seen in server.seen] == [None, '"v1"', '"v1"']
+
+
+def test_pinned_goes_on(server):
+    """Where the URL pins the bytes, the rest is asked for also of a server that names no version."""
+    server.routes["GET", "/m"] = lambda seen: _ranged(seen, "")
+    assert _fetch(f"{server.url}/m#sha256={Digest.of(NOISE).hex}") == NOISE
+    assert _asked(server) == [None, f"bytes={PART}-", f"bytes={2 * PART}-"]
+
+
+@pytest.mark.parametrize("version", ["", 'W/"v1"'])
+def test_unnamed_version_begins_anew(server, version):
+    """Without a name for the very bytes nothing says that a rest belongs to them: it is begun anew."""
+    headers = {"ETag": version} if version else {}
+    server.routes["GET", "/m"] = [Answer(200, NOISE, headers, cut=PART), Answer(200, NOISE, headers)]
+    assert _fetch(f"{server.url}/m") == NOISE
+    assert _asked(server) == [None, None]
+
+
+def test_another_version_in_between(server):
+    """A version that changes between two parts is read from its beginning, and is what the validators name."""
+    newer = NOISE[:8] + bytes(len(NOISE))
+
+    def answer(seen: tiny_server.Seen) -> Answer:
+        return _ranged(seen) if len(server.seen) == 1 else _ranged(seen, '"v2"', newer)
+
+    server.routes["GET", "/m"] = answer
+    found = _refresh(f"{server.url}/m", objects.Validators('"v0"'))
+    assert found == objects.Fetched(newer, objects.Validators('"v2"'))
+
+
+def test_rest_of_something_else(server):
+    """A rest that begins elsewhere than was asked is refused."""
+    wrong = Answer(206, NOISE[5:], {"Content-Range": f"bytes 5-{len(NOISE) - 1}/{len(NOISE)}"})
+    server.routes["GET", "/m"] = lambda seen: wrong if "range" in seen.headers else _ranged(seen)
+    with pytest.raises(errors.Final) as caught:
+        _fetch(f"{server.url}/m")
+    assert (caught.value.side, caught.value.reason) == ("object", "DigestMismatch")
+    assert f"must go on at byte {PART}" in caught.value.message
+
+
+def test_cut_without_end(server):
+    """A server that always cuts in the same place and sends the whole each time is tried as often as any other."""
+    server.routes["GET", "/m"] = Answer(200, NOISE, {"ETag": '"v1"'}, cut=PART)
+    with pytest.raises(errors.Retry) as caught:
+        _fetch(f"{server.url}/m")
+    assert caught.value.message.endswith("tried 3 times")
+    assert len(server.seen) <= 4
+
+
+def test_part_that_was_not_asked_for(server):
+    """A part in answer to a request for the whole is refused."""
+    server.routes["GET", "/m"] = Answer(
+        206, NOISE, {"Content-Range": f"bytes 0-{len(NOISE) - 1}/{len(NOISE)}"}
+    )
+    with pytest.raises(errors.Final) as caught:
+        _fetch(f"{server.url}/m")
+    assert caught.value.reason == "Refused"
 
 
 def test_retried(server):
