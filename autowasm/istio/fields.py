@@ -112,8 +112,8 @@ def _further() -> dict[str, Schema]:
         "env": _env(),
         "failurePolicy": schema.choice(
             "What requests meet while the filter does not work (it cannot be fetched or started, or it trapped). "
-            "FailClosed: the answer 503. FailOpen: they pass without it. FailReload: as FailClosed, but a filter "
-            "that trapped is started anew.",
+            "FailClosed: the answer 503. FailOpen: they pass without it, but for the one in which it traps. "
+            "FailReload: as FailClosed, but a filter that trapped is started anew.",
             spec.FAILURE_POLICIES,
             spec.FAILURE_POLICIES[0],
         ),
