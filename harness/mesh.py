@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from harness.observation import Fault, LoadResult, Pushed, Release, Response, Rollout
+from harness.observation import Fault, LoadResult, Pushed, Release, Response, Rollout, Scaled
 
 
 class Refused(Exception):
@@ -20,6 +20,22 @@ class Refused(Exception):
 
 class Broken(Exception):
     """The mesh is not there: a process died or never answered. Ends the run with exit code 3."""
+
+
+Action = Literal[
+    "kill",
+    "cordon",
+    "uncordon",
+    "down",
+    "flap",
+    "hang",
+    "cut",
+    "slow",
+    "fill",
+    "damage",
+    "compact",
+    "clock",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,14 @@ class RestartWish:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleWish:
+    """Have so many replicas of a workload, and wait until they are ready. Workloads are those of ``RestartWish``."""
+
+    workload: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
 class HelmWish:
     """Do something with the release of the wasmer chart.
 
@@ -109,17 +133,35 @@ class HelmWish:
 
 @dataclass(frozen=True, slots=True)
 class FaultWish:
-    """Do harm to the mesh, as accidents do.
+    """Do harm to the mesh, as accidents do; with ``heal`` the same wish takes it back, once or more often.
 
-    ``kill`` sends SIGKILL to the main process of a ``container`` (empty: the application's own) of a workload's pod,
-    on its node: nothing is told to the process, and the kubelet finds out by itself. Of several pods it is the one that
-    holds the Lease of the workload's name, else the first by name. Workloads are those of ``RestartWish``, and
-    ``istiod``. ``cordon`` makes every node unschedulable, ``uncordon`` takes that back.
+    ``workload`` is one of ``RestartWish``, ``istiod``, or another part of the mesh: ``registry``,
+    ``private-registry``, ``kube-apiserver``, ``etcd``. What may be done:
+
+    - ``kill``: SIGKILL to the main process of a ``container`` (empty: the application's own) of a workload's pod, on
+      its node: nothing is told to the process, and the kubelet finds out by itself. Of several pods it is the one that
+      holds the Lease of the workload's name, else the first by name.
+    - ``cordon`` makes every node unschedulable, ``uncordon`` takes that back.
+    - ``down``: all of the workload is killed and stays away until it is healed. ``flap``: the same again and again,
+      ``seconds`` down and as long up. ``hang``: it stops where it is (SIGSTOP).
+    - ``cut``: nothing passes between the workload and another one (``to``), and nobody is told.
+    - ``slow``: what is sent to the workload takes ``seconds`` each way, at ``rate`` bytes a second (0: no limit).
+    - ``fill``: the disk that its data is on is full. ``damage``: a byte of each file of its data whose name has
+      ``digest`` in it is another one.
+    - ``compact``: etcd forgets all versions of objects but the newest.
+    - ``clock``: the workload's clock of the day jumps by ``seconds``.
+
+    ``kill``, ``compact`` and ``damage`` have nothing to take back.
     """
 
-    action: Literal["kill", "cordon", "uncordon"]
+    action: Action
     workload: str = ""
     container: str = ""
+    to: str = ""
+    seconds: float = 0.0
+    rate: float = 0.0
+    digest: str = ""
+    heal: bool = False
 
 
 class Load(Protocol):
@@ -138,7 +180,9 @@ class Mesh(Protocol):
     ``private-registry`` (one that asks for a password), ``load``, ``pods`` (a kubelet runs the workloads, so that one
     can be restarted), ``mtls`` (sidecars take nothing but mutual TLS), ``outsider`` (a workload of this name that has
     no sidecar sends requests), ``helm`` (wasmer and controller are a release of the chart), ``faults`` (harm can be
-    done to its nodes and what runs there).
+    done to its nodes and what runs there), ``parts`` (harm can be done to each part of it: registries, control plane,
+    disks, the network between two of them), ``clock`` (the clocks of some, too), ``replicas`` (workloads can be
+    scaled).
     ``bindings`` are what scenarios may write as ``${name}``: ``registry``, ``private_registry``, ``registry_user``,
     ``registry_password``, ``namespace``.
     """
@@ -184,6 +228,10 @@ class Mesh(Protocol):
 
     def restart(self, wish: RestartWish) -> Rollout:
         """Roll a workload over. Raises Refused where nothing runs pods, or where it takes too long."""
+        ...
+
+    def scale(self, wish: ScaleWish) -> Scaled:
+        """Have more or fewer replicas of a workload. Raises Refused where that cannot be."""
         ...
 
     def helm(self, wish: HelmWish) -> Release:

@@ -77,8 +77,16 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Scaled:
+    """A workload with another number of replicas than before."""
+
+    before: int
+    pods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
-    """What was done to a mesh: a container lost its main process, or ``nodes`` were changed.
+    """What was done to a mesh: a container lost its main process, ``nodes`` were changed, or what ``detail`` says.
 
     ``pid`` is what the process had on its node, ``restarts`` what the container's ``restartCount`` is once it is back.
     """
@@ -88,6 +96,7 @@ class Fault:
     container: str = ""
     pid: int = 0
     restarts: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

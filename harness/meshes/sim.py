@@ -28,8 +28,9 @@ from harness.mesh import (
     Refused,
     RequestWish,
     RestartWish,
+    ScaleWish,
 )
-from harness.observation import Fault, Pushed, Release, Response, Rollout
+from harness.observation import Fault, Pushed, Release, Response, Rollout, Scaled
 from harness.sim import exchange, sidecar, upstream, world
 from harness.sim.plugin import Plugin
 
@@ -203,6 +204,11 @@ class Sim:
         """Nothing runs here, so there is nothing to restart."""
         del wish
         raise Refused("sim has no pods: nothing runs that could be restarted")
+
+    def scale(self, wish: ScaleWish) -> Scaled:
+        """Nothing runs here, so there is nothing to have more of."""
+        del wish
+        raise Refused("sim has no replicas: nothing runs")
 
     def helm(self, wish: HelmWish) -> Release:
         """Nothing is installed here."""

@@ -25,6 +25,9 @@ CAPABILITIES: Final = (
     "outsider",
     "helm",
     "faults",
+    "parts",
+    "clock",
+    "replicas",
 )
 """The words of ``requires``; a mesh that lacks one skips the scenario and says so."""
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from harness.services import process
 
 ADMIN_PORT: Final = 15000
+STATS_PORT: Final = 15090
 ISTIO_VERSION: Final = "1.31.0"
 
 _HTTP2: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -75,7 +76,10 @@ def _bootstrap(sidecar: Sidecar) -> dict[str, Any]:
             "cds_config": ads,
             "ads_config": {**xds, "grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc"}}]},
         },
-        "static_resources": {"clusters": [_xds_cluster(sidecar.xds)]},
+        "static_resources": {
+            "listeners": [_stats_listener()],
+            "clusters": [_xds_cluster(sidecar.xds), _ADMIN_CLUSTER],
+        },
     }
 
 
@@ -124,6 +128,45 @@ def _xds_cluster(xds: tuple[str, int]) -> dict[str, Any]:
         "typed_extension_protocol_options": {_HTTP2: options},
         "load_assignment": {"cluster_name": "xds-grpc", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+
+
+_ADMIN_CLUSTER: Final = {
+    "name": "prometheus_stats",
+    "type": "STATIC",
+    "connect_timeout": "0.25s",
+    "load_assignment": {
+        "cluster_name": "prometheus_stats",
+        "endpoints": [
+            {
+                "lb_endpoints": [
+                    {
+                        "endpoint": {
+                            "address": {"socket_address": {"address": "127.0.0.1", "port_value": ADMIN_PORT}}
+                        }
+                    }
+                ]
+            }
+        ],
+    },
+}
+
+
+def _stats_listener() -> dict[str, Any]:
+    """Statistics for Prometheus, and nothing else of the admin interface, where Istio's sidecars have them."""
+    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    router = "envoy.extensions.filters.http.router.v3.Router"
+    route = {"match": {"prefix": "/stats/prometheus"}, "route": {"cluster": "prometheus_stats"}}
+    config = {
+        "@type": f"type.googleapis.com/{manager}",
+        "stat_prefix": "stats",
+        "codec_type": "AUTO",
+        "route_config": {"virtual_hosts": [{"name": "backend", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"type.googleapis.com/{router}"}}
+        ],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": config}]
+    return {"address": _socket("0.0.0.0", STATS_PORT), "filter_chains": [{"filters": filters}]}
 
 
 def _socket(address: str, port: int) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from harness.mesh import Refused
 from harness.services import process
 
 
@@ -55,3 +59,31 @@ def healthy(etcd: Etcd) -> bool:
         return False
     finally:
         connection.close()
+
+
+def compact(port: int) -> int:
+    """Have it forget every version of a key but the newest; returns the revision up to which it did.
+
+    Raises:
+        Refused: it does not, in its own words.
+    """
+    status = _post(port, "/v3/maintenance/status", {})
+    revision = int(status["header"]["revision"])
+    _post(port, "/v3/kv/compaction", {"revision": revision, "physical": True})
+    return revision
+
+
+def _post(port: int, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+        response = connection.getresponse()
+        said = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Refused(f"etcd: must answer {path}, {error}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise Refused(f"etcd: {path}: {said.decode(errors='replace')}")
+    told: dict[str, Any] = json.loads(said)
+    return told

@@ -7,7 +7,7 @@ server thinks of a manifest is what the scenario sees. Plural names come from di
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -24,6 +24,9 @@ _SETTLE_SECONDS: Final = 15.0
 _NOT_YET: Final = frozenset(
     {429, 503}
 )  # a young API server installs paths and storages while it already answers
+_AWAY: Final = _NOT_YET | {500, 504}
+"""What it answers, too, while its etcd is away."""
+_TROUBLE_SECONDS: Final = 60.0
 _AS_MANAGER: Final = {"fieldManager": MANAGER}
 _APPLY: Final = {"content-type": "application/apply-patch+yaml"}
 _MERGE: Final = {"content-type": "application/merge-patch+json"}
@@ -51,11 +54,13 @@ def ref(manifest: Object) -> ObjectRef:
 class Api:
     """An API server, as one user (``harness.services.login``). Methods may be called from any thread.
 
-    Raises (all methods): Refused with the server's own words, Broken where it does not answer.
+    Raises (all methods): Refused with the server's own words, Broken where it does not answer. While ``troubled`` says
+    that it is known to be away, it is asked again instead.
     """
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http
+        self.troubled: Callable[[], bool] = lambda: False
         self._kinds: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def close(self) -> None:
@@ -131,6 +136,13 @@ class Api:
             time.sleep(_POLL_SECONDS)
         return True
 
+    def end_pod(self, target: ObjectRef, grace: int | None = None) -> None:
+        """Begin to end a Pod, or (``grace`` 0) have it gone at once, as its kubelet says when it has ended."""
+        query = {} if grace is None else {"gracePeriodSeconds": str(grace)}
+        response = self._send("DELETE", self.path(target), params=query)
+        if response.status_code != 404:
+            _checked(response)
+
     def token(self, namespace: str, account: str, audience: str | None = None) -> str:
         """A token of a ServiceAccount (TokenRequest), for the API server or for another audience."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
@@ -174,15 +186,19 @@ class Api:
 
     def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """Send what ``more`` says (arguments of httpx2.Client.request) until the server has settled."""
-        deadline = time.monotonic() + _SETTLE_SECONDS
+        began = time.monotonic()
         while True:
+            troubled = self.troubled()
+            late = time.monotonic() > began + (_TROUBLE_SECONDS if troubled else _SETTLE_SECONDS)
             try:
                 response = self._http.request(method, path, **more)
             except httpx2.HTTPError as error:
-                told = f"{type(error).__name__}: {error}"
-                raise Broken(f"kube-apiserver: must answer {method} {path}, {told}") from error
-            if response.status_code not in _NOT_YET or time.monotonic() > deadline:
-                return response
+                if not troubled or late:
+                    told = f"{type(error).__name__}: {error}"
+                    raise Broken(f"kube-apiserver: must answer {method} {path}, {told}") from error
+            else:
+                if response.status_code not in (_AWAY if troubled else _NOT_YET) or late:
+                    return response
             time.sleep(_POLL_SECONDS)
 
 

@@ -19,6 +19,7 @@ FOLDER: Final = Path("/run/netns")
 
 _CLONE_NEWNET: Final = 0x40000000
 _MS_BIND: Final = 4096
+_MNT_DETACH: Final = 2
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -59,6 +60,17 @@ class Namespace:
             connection.close()
             raise
         return connection
+
+    def close(self) -> None:
+        """Let it go: it ends with the last process and socket in it, and its links with it.
+
+        Raises:
+            OSError: the kernel refuses.
+        """
+        if self._thread:
+            self._thread.shutdown()
+            _must(_libc.umount2(bytes(self.path), _MNT_DETACH), f"umount {self.path}")
+            self.path.unlink()
 
     def accepts(self, address: tuple[str, int]) -> bool:
         """Whether somebody accepts TCP connections there, seen from this namespace."""

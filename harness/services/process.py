@@ -8,6 +8,7 @@ interpreter. ``setpriv`` sets it between fork and exec: Python code must not run
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -29,12 +30,18 @@ _KILL_SECONDS: Final = 5.0
 # A proxy of the host's network is not reachable from a mesh, and Go programs would send mesh traffic to it.
 _NOT_INHERITED: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy", "kubeconfig"})
 
+_NAMED: Final = ("unshare", "--uts", "sh", "-c", 'echo "$0" >/proc/sys/kernel/hostname && exec "$@"')
+"""Ends in exec, too; its first argument is the host name."""
+
 _launcher: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="launcher")
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start: ``argv`` in the network namespace ``netns`` (a path under /run/netns), output to ``log``."""
+    """What to start: ``argv`` in the network namespace ``netns`` (a path under /run/netns), output to ``log``.
+
+    Where a ``hostname`` is given the program has a host name of its own, as a container has its Pod's.
+    """
 
     name: str
     argv: Sequence[str | Path]
@@ -42,6 +49,7 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
     netns: Path | None = None
+    hostname: str = ""
 
 
 class Process:
@@ -50,6 +58,7 @@ class Process:
     def __init__(self, program: Program, popen: subprocess.Popen[bytes]) -> None:
         self.name = program.name
         self.log = program.log
+        self._program = program
         self._popen = popen
 
     @property
@@ -61,6 +70,15 @@ class Process:
     def alive(self) -> bool:
         """Whether it is still running."""
         return self._popen.poll() is None
+
+    def again(self, extra: Mapping[str, str]) -> None:
+        """Start the same program once more, after its end, with more in its environment.
+
+        Raises:
+            Broken: it cannot be started at all.
+        """
+        program = dataclasses.replace(self._program, env={**self._program.env, **extra})
+        self._popen = _launcher.submit(_spawn, program).result()
 
     def check(self) -> None:
         """Do nothing while it runs.
@@ -122,7 +140,17 @@ def start(program: Program) -> Process:
     Raises:
         Broken: it cannot be started at all.
     """
-    return _launcher.submit(_spawn, program).result()
+    return Process(program, _launcher.submit(_spawn, program).result())
+
+
+def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Poll until ``condition`` holds, at most ``timeout`` seconds; whether it does."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def stop_all(processes: Iterable[Process], grace: float = 2.0) -> None:
@@ -170,13 +198,14 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def _spawn(program: Program) -> Process:
+def _spawn(program: Program) -> subprocess.Popen[bytes]:
     enter = ["nsenter", f"--net={program.netns}"] if program.netns else []
-    argv = ["setpriv", "--pdeathsig", "KILL", *enter, *map(str, program.argv)]
+    named = [*_NAMED, program.hostname] if program.hostname else []
+    argv = ["setpriv", "--pdeathsig", "KILL", *enter, *named, *map(str, program.argv)]
     program.log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with program.log.open("ab") as log:
-            popen = subprocess.Popen(
+            return subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -187,7 +216,6 @@ def _spawn(program: Program) -> Process:
             )
     except OSError as error:
         raise Broken(f"{program.name}: must start, {error}") from error
-    return Process(program, popen)
 
 
 def _ending(code: int) -> str:

@@ -16,6 +16,7 @@ from harness.verbs import (
     push,
     request,
     restart,
+    scale,
     stop_load,
     wait,
 )
@@ -32,6 +33,7 @@ TABLE: Final[Mapping[str, Verb[Any]]] = {
     "load": load.VERB,
     "stop-load": stop_load.VERB,
     "restart": restart.VERB,
+    "scale": scale.VERB,
     "helm": helm.VERB,
     "fault": fault.VERB,
 }

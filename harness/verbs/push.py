@@ -27,6 +27,11 @@ class Push(values.Strict):
         description="A sample like good/hello-v1, or a .wasm or .wat file beside the scenario."
     )
     to: str = Field(description="The reference: registry, repository and tag.")
+    salt: str = Field(
+        "",
+        max_length=64,
+        description="A custom section with this text: the same behaviour under a digest of its own.",
+    )
     credentials: Credentials | None = None
     force: bool = Field(
         default=False,
@@ -36,12 +41,26 @@ class Push(values.Strict):
 
 def _run(params: Push, stage: Stage) -> Done:
     login = params.credentials
-    module = stage.sources.module(params.module, stage.scenario)
+    module = _salted(stage.sources.module(params.module, stage.scenario), params.salt)
     credentials = (login.user, login.password) if login else None
     wish = PushWish(module, params.to, credentials, force=params.force)
     pushed = stage.mesh.push(wish)
     value = {"reference": pushed.reference, "digest": pushed.digest, "sha256": pushed.module_sha256}
     return Done(f"{len(module)} bytes, sha256 {pushed.module_sha256[:12]}", value)
+
+
+def _salted(module: bytes, salt: str) -> bytes:
+    """The module with one more custom section (WebAssembly 5.5.3), which holds ``salt``; as it was without one."""
+    if not salt:
+        return module
+    name, text = b"salt", salt.encode()
+    content = bytes([len(name)]) + name + text
+    return module + bytes([0, *_leb128(len(content))]) + content
+
+
+def _leb128(number: int) -> bytes:
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _leb128(rest) if rest else bytes([low])
 
 
 def _words(args: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,8 +22,9 @@ from harness.mesh import (
     Refused,
     RequestWish,
     RestartWish,
+    ScaleWish,
 )
-from harness.observation import Fault, Gap, LoadResult, Pushed, Release, Response, Rollout
+from harness.observation import Fault, Gap, LoadResult, Pushed, Release, Response, Rollout, Scaled
 from harness.verbs.stage import Stage
 
 AUTOWASM = {"apiVersion": "wasm.tcm.io/v1alpha1", "kind": "AutoWasm"}
@@ -78,6 +80,8 @@ class MemoryMesh:
     load_result: LoadResult = field(default_factory=lambda: LoadResult(100, 0, (), Gap(0.02, 1.0)))
     on_request: Callable[[], None] = lambda: None
     pods: dict[str, int] = field(default_factory=lambda: {"details": 1, "wasmer": 1})  # by generation
+    replicas: dict[str, int] = field(default_factory=dict)
+    harms: list[FaultWish] = field(default_factory=list)
     revisions: list[Mapping[str, Any]] = field(default_factory=lambda: [{"replicas": 2}])
     cordoned: bool = False
     _pending: int = 0
@@ -190,9 +194,22 @@ class MemoryMesh:
             self.revisions.append(self.revisions[(wish.revision or len(self.revisions) - 1) - 1])
         return Release(len(self.revisions), "deployed")
 
-    def fault(self, wish: FaultWish) -> Fault:
-        """Kill processes of pods that are there; cordon the one node."""
+    def scale(self, wish: ScaleWish) -> Scaled:
+        """Have so many pods."""
         self._alive()
+        before = self.replicas.get(wish.workload, 1)
+        self.replicas[wish.workload] = wish.replicas
+        return Scaled(before, tuple(f"{wish.workload}-{number}" for number in range(wish.replicas)))
+
+    def fault(self, wish: FaultWish) -> Fault:
+        """Kill processes of pods that are there; cordon the one node; remember all other harm until it is healed."""
+        self._alive()
+        if wish.action not in ("kill", "cordon", "uncordon"):
+            if wish.heal:
+                self.harms.remove(dataclasses.replace(wish, heal=False))
+            else:
+                self.harms.append(wish)
+            return Fault(detail="healed" if wish.heal else "done")
         if wish.action != "kill":
             self.cordoned = wish.action == "cordon"
             return Fault(nodes=("memory-node",))

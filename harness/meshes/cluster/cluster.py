@@ -22,6 +22,7 @@ from harness.mesh import (
     Refused,
     RequestWish,
     RestartWish,
+    ScaleWish,
 )
 from harness.meshes import push
 from harness.meshes.cluster import collect, objects
@@ -31,7 +32,7 @@ from harness.meshes.cluster.programs import Helm, Kubectl
 from harness.meshes.cluster.rollout import Deployments
 from harness.meshes.cluster.settings import Settings
 from harness.meshes.cluster.traffic import Place, places
-from harness.observation import Fault, Pushed, Release, Response, Rollout
+from harness.observation import Fault, Pushed, Release, Response, Rollout, Scaled
 from harness.services import kube, login
 from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
@@ -147,6 +148,11 @@ class Cluster:
         if place.namespace == self._settings.system and self._settings.chart is None:
             raise Refused(f"workload {wish.workload}: must belong to the harness, is this cluster's own")
         return Deployments(self._api).restart(place.namespace, wish)
+
+    def scale(self, wish: ScaleWish) -> Scaled:
+        """See Mesh; how many there are is its own business."""
+        del wish
+        raise Refused(f"{self.name}: the number of its replicas is changed by nobody here")
 
     def helm(self, wish: HelmWish) -> Release:
         """See Mesh."""

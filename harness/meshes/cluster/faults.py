@@ -44,6 +44,8 @@ class Faults:
         """Do harm. Raises Refused."""
         if wish.action == "kill":
             return self._kill(wish)
+        if wish.action not in ("cordon", "uncordon"):
+            raise Refused(f"fault {wish.action}: a cluster's parts are killed or cordoned, and nothing else")
         return Fault(nodes=self.cordon(on=wish.action == "cordon"))
 
     def cordon(self, *, on: bool) -> tuple[str, ...]:

@@ -14,18 +14,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from harness.meshes.local import controlplane, system, template, topology
+from harness.meshes.local import controlplane, dns, replicas, running, template, topology
+from harness.meshes.local.containers import Container
 from harness.meshes.local.controlplane import ControlPlane, Identity
 from harness.meshes.local.parts import Parts
-from harness.meshes.local.topology import Workload
+from harness.meshes.local.running import START_SECONDS
+from harness.meshes.local.system import System
 from harness.meshes.phases import Phases
-from harness.services import capture, envoy, init, istiod, links, netns, process, registry
-from harness.services.process import Process, Program
+from harness.services import istiod, links, netns, registry
+from harness.services.process import Process
 from harness.toolchain.binaries import Toolchain
-
-START_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,14 @@ class Options:
 
     registry_port: int = 5000
     private_registry_port: int = 5001
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """What a mesh that is up goes on with: its control plane, and what starts more of wasmer and the controller."""
+
+    control: ControlPlane
+    system: System
 
 
 class BringUp:
@@ -45,7 +52,7 @@ class BringUp:
         self._parts = parts
         self._phases = phases
 
-    def run(self, first: Callable[[], bool]) -> ControlPlane:
+    def run(self, first: Callable[[], bool]) -> Up:
         """Bring the mesh up; returns when scenarios may run.
 
         Raises:
@@ -67,9 +74,9 @@ class BringUp:
         with self._phases.phase("first request", "through the sidecar"):
             sidecar.result().wait("must let a request through", first, START_SECONDS)
         self._controllers(identity.result())
-        for rest in (registries, system):
-            rest.result()
-        return control.result()
+        self._pod(topology.DETAILS, [app.result(), sidecar.result()])
+        registries.result()
+        return Up(control.result(), system.result())
 
     def _identity(self) -> Identity:
         with self._phases.phase("keys"):
@@ -78,30 +85,27 @@ class BringUp:
     def _control_plane(self, installed: Path, identity: Future[Identity]) -> ControlPlane:
         with self._phases.phase("API server"):
             template.copy(installed, self._parts.folder / "etcd")
-            return controlplane.start(self._toolchain, self._parts.folder, identity.result, self._parts.keep)
+            keep = self._parts.keep
+            plane = controlplane.start(self._toolchain, self._parts.folder, identity.result, keep)
+            self._part(plane.etcd, topology.ETCD_PORT)
+            self._part(plane.apiserver, topology.API_PORT)
+            return plane
 
     def _network(self) -> None:
         with self._phases.phase("network"):
-            with init.HOSTS.open("a") as hosts:
-                hosts.write(topology.hosts())
+            dns.begin()
             links.add_to_loopback(topology.NODE_ADDRESS)
             for workload in topology.WORKLOADS:
-                self._lay(workload)
-
-    def _lay(self, workload: Workload) -> None:
-        namespace = netns.create(workload.name)
-        links.connect(namespace, links.Cable(workload.name, workload.gateway, workload.address))
-        if workload is topology.DETAILS:
-            namespace.call(capture.redirect_inbound)
-        self._parts.namespaces[workload.name] = namespace
+                running.lay(self._parts, workload)
 
     def _registries(self) -> None:
         with self._phases.phase("registries"):
             ports = self._options.registry_port, self._options.private_registry_port
             opened = self._registry("registry", ports[0], None)
             closed = self._registry("private-registry", ports[1], self._parts.credentials)
-            _accepts(opened, netns.own(), ports[0])
-            _accepts(closed, netns.own(), ports[1])
+            for started, port in ((opened, ports[0]), (closed, ports[1])):
+                running.await_port(started, netns.own(), port)
+                self._part(started, port)
 
     def _registry(self, name: str, port: int, credentials: tuple[str, str] | None) -> Process:
         folder = self._parts.folder / name
@@ -112,14 +116,7 @@ class BringUp:
     def _app(self, network: Future[None]) -> Process:
         network.result()
         with self._phases.phase("details", "the application"):
-            ports = [str(port) for port in topology.DETAILS.ports.values()]
-            argv = process.python("harness.services.apps.details", *(f"--port={port}" for port in ports))
-            log = self._parts.folder / "details" / "app.log"
-            namespace = self._parts.namespaces["details"]
-            app = self._parts.keep(process.start(Program("details", argv, log, netns=namespace.path)))
-            for port in topology.DETAILS.ports.values():
-                _accepts(app, namespace, port)
-            return app
+            return running.app(self._parts, topology.DETAILS)
 
     def _kinds(self, kinds: Sequence[template.Kind], control: Future[ControlPlane]) -> None:
         """List every custom resource once, before istiod and the controller do.
@@ -139,29 +136,15 @@ class BringUp:
             folder = self._parts.folder / "istiod"
             settings = istiod.Istiod(self._toolchain.path("istiod"), identity.result().kubeconfig, folder)
             pilot = self._parts.keep(istiod.start(settings))
-            _accepts(pilot, netns.own(), topology.XDS_PORT)
+            running.await_port(pilot, netns.own(), topology.XDS_PORT)
+            self._part(pilot, topology.XDS_PORT)
             return pilot
 
     def _sidecar(self, network: Future[None], pilot: Future[Process]) -> Process:
         network.result()
         pilot.result()
         with self._phases.phase("sidecar"):
-            workload = topology.DETAILS
-            namespace = self._parts.namespaces[workload.name]
-            sidecar = envoy.Sidecar(
-                binary=self._toolchain.path("envoy"),
-                folder=self._parts.folder / "details",
-                netns=namespace.path,
-                pod=workload.pod,
-                namespace=workload.namespace,
-                service_account=workload.account,
-                labels=workload.labels,
-                address=workload.address,
-                xds=(workload.gateway, topology.XDS_PORT),
-            )
-            started = self._parts.keep(envoy.start(sidecar))
-            _accepts(started, namespace, envoy.ADMIN_PORT)
-            return started
+            return running.sidecar(self._parts, self._toolchain, topology.DETAILS)
 
     def _controllers(self, identity: Identity) -> None:
         with self._phases.phase("controllers", "kube-controller-manager"):
@@ -169,14 +152,22 @@ class BringUp:
 
     def _system(
         self, control: Future[ControlPlane], identity: Future[Identity], network: Future[None]
-    ) -> None:
+    ) -> System:
         api = control.result().api
         network.result()
         with self._phases.phase("AutoWasm", "wasmer and the controller"):
-            system.start(self._parts, api, identity.result().authority.ca)
+            system = System(self._parts, api, identity.result().authority.ca)
+            workloads = (topology.WASMER, topology.CONTROLLER)
+            programs = [system.start(workload) for workload in workloads]
+            for workload, program in zip(workloads, programs, strict=True):
+                system.await_ready(program, workload)
+                self._pod(workload, [program])
+            return system
 
+    def _part(self, started: Process, port: int) -> None:
+        ready = running.accepts(netns.own(), port)
+        self._parts.ports[started.name] = port
+        self._parts.kubelet.parts[started.name] = Container(started.name, started, ready)
 
-def _accepts(started: Process, namespace: netns.Namespace, port: int) -> None:
-    """Wait until a process takes connections on a port of its own loopback."""
-    accepting = functools.partial(namespace.accepts, ("127.0.0.1", port))
-    started.wait(f"must accept connections on port {port}", accepting, START_SECONDS)
+    def _pod(self, workload: topology.Workload, programs: Sequence[Process]) -> None:
+        self._parts.kubelet.pods[workload.name] = replicas.pod(self._parts, workload, programs)

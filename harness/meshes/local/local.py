@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,14 +21,16 @@ from harness.mesh import (
     Refused,
     RequestWish,
     RestartWish,
+    ScaleWish,
 )
 from harness.meshes import push
-from harness.meshes.local import bringup, collect, namespaces, topology
-from harness.meshes.local.bringup import Options
-from harness.meshes.local.controlplane import ControlPlane
+from harness.meshes.local import bringup, clocks, collect, namespaces, topology
+from harness.meshes.local.bringup import Options, Up
+from harness.meshes.local.faults import Faults
 from harness.meshes.local.parts import Parts
+from harness.meshes.local.replicas import Replicas
 from harness.meshes.phases import Phases
-from harness.observation import Fault, Pushed, Release, Response, Rollout
+from harness.observation import Fault, Pushed, Release, Response, Rollout, Scaled
 from harness.services import load, process, traffic
 from harness.services.kube import Api
 from harness.toolchain.binaries import Toolchain
@@ -45,7 +49,10 @@ class Local:
 
     name = "local"
     capabilities = frozenset(
-        {"traffic", "kubernetes", "envoy", "istio", "registry", "private-registry", "load"}
+        {
+            *("traffic", "kubernetes", "envoy", "istio", "registry", "private-registry", "load"),
+            *("faults", "parts", "replicas", *(["clock"] if clocks.library() else [])),
+        }
     )
 
     def __init__(self, toolchain: Toolchain, emit: events.Emit, options: Options | None = None) -> None:
@@ -53,7 +60,10 @@ class Local:
         self._emit = emit
         self._options = options or Options()
         self._parts = Parts(_FOLDER)
-        self._control: ControlPlane | None = None
+        self._up: Up | None = None
+        self._replicas: Replicas | None = None
+        self._faults: Faults | None = None
+        self._turns = itertools.count()
 
     def __enter__(self) -> Self:
         """Bring it up."""
@@ -63,7 +73,11 @@ class Local:
         try:
             _FOLDER.mkdir(mode=0o700)
             bring_up = bringup.BringUp(self._toolchain, self._options, self._parts, phases)
-            self._control = bring_up.run(self._first_request)
+            self._up = up = bring_up.run(self._first_request)
+            self._replicas = Replicas.of(self._parts, self._toolchain, up.control.api, up.system)
+            self._faults = Faults(self._parts, lambda: up.control.api)
+            up.control.api.troubled = self._parts.kubelet.control_plane_troubled
+            self._parts.kubelet.begin(lambda: up.control.api)
         except BaseException:
             self._end()
             raise
@@ -112,17 +126,27 @@ class Local:
         return self._api.get(target)
 
     def request(self, wish: RequestWish) -> Response:
-        """See Mesh."""
+        """See Mesh; of several replicas each gets its turn."""
         self.check()
-        return traffic.once(
-            self._parts.namespaces[_workload(wish.source).name].connect, _workload(wish.to).address, wish
-        )
+        connect = self._parts.namespaces[_workload(wish.source).name].connect
+        return traffic.once(connect, self._address(_workload(wish.to)), wish)
 
     def load(self, wish: LoadWish) -> Load:
-        """See Mesh."""
+        """See Mesh; each connection goes to the next replica."""
         self.check()
         source, target = _workload(wish.request.source), _workload(wish.request.to)
-        return load.Running(self._parts.namespaces[source.name].connect, target.address, wish)
+        connect = self._parts.namespaces[source.name].connect
+
+        def dial(address: tuple[str, int], timeout: float) -> socket.socket:
+            return connect((self._address(target), address[1]), timeout)
+
+        return load.Running(dial, target.address, wish)
+
+    def scale(self, wish: ScaleWish) -> Scaled:
+        """See Mesh."""
+        self.check()
+        assert self._replicas
+        return self._replicas.scale(_workload(wish.workload), wish.replicas)
 
     def restart(self, wish: RestartWish) -> Rollout:
         """See Mesh; nothing runs pods here."""
@@ -135,38 +159,48 @@ class Local:
         raise Refused("local has no release of the wasmer chart: its programs run as processes")
 
     def fault(self, wish: FaultWish) -> Fault:
-        """See Mesh; nothing here would start a process again."""
-        del wish
-        raise Refused("local has no nodes: no kubelet starts again what was killed, and nothing is scheduled")
+        """See Mesh."""
+        self.check()
+        assert self._faults
+        return self._faults(wish)
 
     def collect(self, folder: Path) -> None:
         """See Mesh."""
-        assert self._control
-        collect.collect(folder, self._parts, self._control.api)
+        assert self._up
+        collect.collect(folder, self._parts, self._up.control.api)
 
     def check(self) -> None:
-        """Raise Broken where a process of the mesh has died."""
+        """Raise Broken where a process of the mesh has died and no fault had brought that about."""
+        watched = {one.process for one in self._parts.kubelet.containers()}
         for one in self._parts.processes:
-            one.check()
+            if one not in watched:
+                one.check()
+        self._parts.kubelet.check()
 
     @property
     def _api(self) -> Api:
         self.check()
-        assert self._control
-        return self._control.api
+        assert self._up
+        return self._up.control.api
+
+    def _address(self, base: topology.Workload) -> str:
+        """A replica that is ready, another one each time; without any the first, as before a mesh is up."""
+        ready = self._parts.kubelet.ready(base) or self._parts.kubelet.of(base)
+        return ready[next(self._turns) % len(ready)].workload.address if ready else base.address
 
     def _first_request(self) -> bool:
         return self.request(_FIRST).status == 200
 
     def _end(self) -> None:
-        if self._control:
-            self._control.api.close()
+        self._parts.kubelet.end()
+        if self._up:
+            self._up.control.api.close()
         process.stop_all(self._parts.processes, _STOP_SECONDS)
 
 
 def _workload(name: str) -> topology.Workload:
     for workload in topology.WORKLOADS:
-        if workload.name == name:
+        if workload.name == topology.NAMES.get(name, name):
             return workload
     names = ", ".join(workload.name for workload in topology.WORKLOADS)
     raise Refused(f"workload {name}: must be one of {names}")

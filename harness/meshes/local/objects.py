@@ -6,11 +6,16 @@ endpointslice controller and istiod read both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final
 
 from harness.meshes.local import topology
 from harness.meshes.local.topology import Workload
+from harness.services import envoy
+
+SIDECAR: Final = "istio-proxy"
+_SIDECAR_PORTS: Final = {"http-envoy-prom": envoy.STATS_PORT}
 
 Object = Mapping[str, Any]
 
@@ -42,8 +47,7 @@ def mesh_policy() -> Object:
 
 
 def pod(workload: Workload) -> Object:
-    """The Pod of a workload. Its image names no image: nothing pulls it."""
-    ports = [{"name": name, "containerPort": port} for name, port in workload.ports.items()]
+    """The Pod of a workload. Its images name no images: nothing pulls them."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -51,31 +55,67 @@ def pod(workload: Workload) -> Object:
         "spec": {
             "nodeName": topology.NODE,
             "serviceAccountName": workload.account,
-            "containers": [{"name": workload.name, "image": workload.name, "ports": ports}],
+            "containers": [_container(name, ports) for name, ports in _containers(workload).items()],
         },
     }
 
 
-def pod_status(workload: Workload) -> Object:
-    """What a kubelet would say of a Pod that runs."""
-    conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "Ready", "ContainersReady")]
+def container_names(workload: Workload) -> list[str]:
+    """The names of the containers of a workload's Pod, the application's own first."""
+    return list(_containers(workload))
+
+
+def _containers(workload: Workload) -> Mapping[str, Mapping[str, int]]:
+    """Containers and their ports, by name; ``details`` is what has a sidecar here."""
+    own = {workload.base: workload.ports}
+    return {**own, SIDECAR: _SIDECAR_PORTS} if workload.base == topology.DETAILS.name else own
+
+
+def _container(name: str, ports: Mapping[str, int]) -> Object:
+    listed = [{"name": key, "containerPort": port} for key, port in ports.items()]
+    return {"name": name, "image": name, "ports": listed}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A container as its kubelet sees it; ``started`` is a time as Kubernetes writes it, empty where unknown."""
+
+    name: str
+    running: bool = True
+    _: KW_ONLY
+    ready: bool = True
+    restarts: int = 0
+    started: str = ""
+
+
+def pod_status(workload: Workload, states: Sequence[State] = ()) -> Object:
+    """What a kubelet says of a Pod; without states, that all of it has run from the beginning."""
+    states = states or [State(name) for name in container_names(workload)]
+    ready = str(all(one.ready for one in states))
+    conditions = [
+        {"type": "Initialized", "status": "True"},
+        *({"type": kind, "status": ready} for kind in ("Ready", "ContainersReady")),
+    ]
     return {
         "phase": "Running",
         "hostIP": topology.NODE_ADDRESS,
         "podIP": workload.address,
         "podIPs": [{"ip": workload.address}],
         "conditions": conditions,
-        "containerStatuses": [
-            {
-                "name": workload.name,
-                "image": workload.name,
-                "imageID": "",
-                "ready": True,
-                "started": True,
-                "restartCount": 0,
-                "state": {"running": {}},
-            }
-        ],
+        "containerStatuses": [_container_status(one) for one in states],
+    }
+
+
+def _container_status(one: State) -> Object:
+    running = {"running": {"startedAt": one.started} if one.started else {}}
+    return {
+        "name": one.name,
+        "image": one.name,
+        "imageID": "",
+        "ready": one.ready,
+        "started": one.running,
+        "restartCount": one.restarts,
+        "state": running if one.running else {"waiting": {"reason": "CrashLoopBackOff"}},
     }
 
 

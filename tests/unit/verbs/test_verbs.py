@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import wasmtime
 
 from harness import verbs
-from harness.mesh import ObjectRef, Refused
+from harness.mesh import FaultWish, ObjectRef, Refused
 from harness.observation import LoadResult
+from harness.verbs import push
 from harness.verbs.stage import Stage
 from harness.verbs.verb import Done, Failed
 
@@ -304,8 +306,8 @@ def test_a_killed_container_is_told(stage):
     """Which process of which container it was stands in the report, and what is to be waited for can be used later."""
     done = do(stage, "fault", kill={"workload": "details", "container": "istio-proxy"})
     assert done.detail == "process 7, container istio-proxy of pod details-1"
-    assert done.value == {"pod": "details-1", "container": "istio-proxy", "pid": 7, "restarts": 1}
-    assert set(done.value) == verbs.TABLE["fault"].outputs
+    told = {name: done.value[name] for name in verbs.TABLE["fault"].outputs or ()}
+    assert told == {"pod": "details-1", "container": "istio-proxy", "pid": 7, "restarts": 1}
     assert stage.clean_ups == []
     with pytest.raises(Refused, match="nobody: there is none"):
         do(stage, "fault", kill={"workload": "nobody"})
@@ -318,9 +320,71 @@ def test_cordoned_nodes_are_uncordoned_in_the_end(stage, memory_mesh):
     do(stage, "fault", cordon=False)
     assert not memory_mesh.cordoned
     do(stage, "fault", cordon=True)
-    assert {task.what for task in stage.clean_ups} == {"uncordon the nodes"}
+    assert {task.what for task in stage.clean_ups} == {"heal cordon"}
     stage.clean_ups.pop().undo()
     assert not memory_mesh.cordoned
+
+
+@pytest.mark.parametrize("salt", ["a", "é" * 64])
+def test_a_salted_module_is_another_one_that_is_as_valid(salt):
+    """Modules that differ in their salt alone are different, an engine takes them, and without salt nothing changes."""
+    plain = b"\0asm\1\0\0\0"
+    one, two = push._salted(plain, salt), push._salted(plain, f"{salt[1:]}b")
+    assert len({plain, one, two}) == 3
+    for module in (one, two):
+        wasmtime.Module.validate(wasmtime.Engine(), module)
+    assert push._salted(plain, "") == plain
+
+
+WISHES = [
+    ({"down": {"workload": "registry"}}, FaultWish("down", "registry")),
+    (
+        {"hang": {"workload": "details", "container": "istio-proxy"}},
+        FaultWish("hang", "details", "istio-proxy"),
+    ),
+    ({"flap": {"workload": "registry", "every": "500ms"}}, FaultWish("flap", "registry", seconds=0.5)),
+    ({"cut": {"workload": "details", "to": "wasmer"}}, FaultWish("cut", "details", to="wasmer")),
+    (
+        {"slow": {"workload": "registry", "delay": "50ms", "rate": 2000}},
+        FaultWish("slow", "registry", seconds=0.05, rate=2000),
+    ),
+    ({"fill": {"workload": "wasmer"}}, FaultWish("fill", "wasmer")),
+    ({"damage": {"workload": "wasmer", "digest": "ab"}}, FaultWish("damage", "wasmer", digest="ab")),
+    ({"compact": True}, FaultWish("compact")),
+    ({"clock": {"workload": "wasmer", "by": "2m"}}, FaultWish("clock", "wasmer", seconds=120)),
+    ({"clock": {"workload": "wasmer", "by": "2m", "back": True}}, FaultWish("clock", "wasmer", seconds=-120)),
+]
+
+
+@pytest.mark.parametrize(("args", "wish"), WISHES)
+def test_harm_is_done_as_it_is_written_and_taken_back_in_the_end(stage, memory_mesh, args, wish):
+    """Each kind of harm reaches the mesh as the wish that it stands for; what lasts goes with the scenario."""
+    do(stage, "fault", **args)
+    assert memory_mesh.harms == [wish]
+    lasts = wish.action not in ("damage", "compact")
+    assert [task.what for task in stage.clean_ups] == (
+        [f"heal {wish.action} {wish.workload}"] if lasts else []
+    )
+    for task in stage.clean_ups:
+        task.undo()
+    assert memory_mesh.harms == ([] if lasts else [wish])
+
+
+def test_a_step_heals_what_another_did(stage, memory_mesh):
+    """Of two harms exactly the one that is named is taken back."""
+    stage.results["gone"] = do(stage, "fault", down={"workload": "registry"}).value
+    do(stage, "fault", fill={"workload": "wasmer"})
+    assert do(stage, "fault", heal="gone").detail == "healed"
+    assert memory_mesh.harms == [FaultWish("fill", "wasmer")]
+
+
+def test_a_workload_has_as_many_replicas_as_before_in_the_end(stage, memory_mesh):
+    """More replicas are there for the scenario, and go with it."""
+    assert do(stage, "scale", workload="wasmer", replicas=3).detail == "1 before, now 3"
+    assert memory_mesh.replicas == {"wasmer": 3}
+    for task in stage.clean_ups:
+        task.undo()
+    assert memory_mesh.replicas == {"wasmer": 1}
 
 
 @pytest.mark.parametrize(
@@ -330,6 +394,9 @@ def test_cordoned_nodes_are_uncordoned_in_the_end(stage, memory_mesh):
         ({"kill": {"workload": "details", "container": "istio-proxy"}}, "kill details, istio-proxy"),
         ({"cordon": True}, "cordon"),
         ({"cordon": False}, "uncordon"),
+        ({"cut": {"workload": "details", "to": "wasmer"}}, "cut details, wasmer"),
+        ({"compact": True}, "compact"),
+        ({"heal": "gone"}, "heal gone"),
     ],
 )
 def test_a_fault_in_words(args, words):

@@ -19,7 +19,9 @@ def test_no_two_workloads_share_an_address_or_a_name() -> None:
 
 def test_names_of_services_lead_to_their_workloads() -> None:
     """Both registries are on the node, and a Service's names in the cluster lead to its Pod."""
-    lines = {name: line.split()[0] for line in topology.hosts().splitlines() for name in line.split()[1:]}
+    first = {workload.name: [workload.address] for workload in topology.WORKLOADS}
+    told = topology.hosts(first)
+    lines = {name: line.split()[0] for line in told.splitlines() for name in line.split()[1:]}
     assert lines["registry.localhost"] == lines["private.localhost"] == topology.NODE_ADDRESS
     assert lines["wasmer.istio-system.svc.cluster.local"] == topology.WASMER.address
     assert lines["autowasm-controller.istio-system"] == topology.CONTROLLER.address
@@ -56,3 +58,25 @@ def test_a_taken_port_is_replaced_and_the_registry_has_the_same_one_inside() -> 
     finally:
         for one in listeners:
             one.close()
+
+
+def test_a_pod_is_as_ready_as_the_least_ready_of_its_containers() -> None:
+    """What the kubelet's stand-in says of a Pod: conditions over all, state and restarts of each container."""
+    states = [objects.State("details"), objects.State("istio-proxy", running=False, ready=False, restarts=3)]
+    status = objects.pod_status(topology.DETAILS, states)
+    conditions = {one["type"]: one["status"] for one in status["conditions"]}
+    assert conditions == {"Initialized": "True", "Ready": "False", "ContainersReady": "False"}
+    app, sidecar = status["containerStatuses"]
+    assert app["ready"]
+    assert "running" in app["state"]
+    assert (sidecar["restartCount"], list(sidecar["state"])) == (3, ["waiting"])
+
+
+def test_replicas_have_places_of_their_own_and_a_service_in_common() -> None:
+    """One more wasmer has its own names and address, the labels of the first, and its name leads to both."""
+    more = topology.WASMER.replica(1, 9)
+    assert (more.name, more.pod, more.address, more.base) == ("wasmer-1", "wasmer-1", "10.99.9.2", "wasmer")
+    assert more.labels == topology.WASMER.labels
+    told = topology.hosts({"wasmer": [topology.WASMER.address, more.address]})
+    of_wasmer = [line.split()[0] for line in told.splitlines() if "wasmer-peers.istio-system" in line.split()]
+    assert of_wasmer == [topology.WASMER.address, more.address]
