@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import http.server
 import json
 import re
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -25,7 +21,7 @@ from autowasm.istio import crd, install
 from autowasm.istio.envoyfilter import Install
 from autowasm.wasmer import cli as wasmer_cli
 from harness.toolchain import binaries
-from tests.programs import apiserver
+from tests.programs import apiserver, web_site
 from tests.programs.helm_program import CHART, Helm
 
 pytestmark = pytest.mark.programs
@@ -359,34 +355,32 @@ def test_without_a_namespace(release, cluster):
     assert "--force-conflicts" not in told
 
 
-def test_from_a_repository(release, cluster, tmp_path):
-    """The documented two commands, word for word, with a packaged chart of a repository."""
-    release.ok("package", CHART, "-d", tmp_path / "repository")
-    with web(tmp_path / "repository") as url:
-        release.ok("repo", "index", tmp_path / "repository", "--url", url)
-        release.ok("repo", "add", "servicemesh-tcm", url)
-        release.ok("install", "servicemesh-tcm/wasmer", "--generate-name")
+# As the document has them that the system comes from.
+COMMANDS = """\
+helm repo add servicemesh-tcm https://servicemesh.tencentcloudcr.com/chartrepo/tcm
+helm install servicemesh-tcm/wasmer --generate-name
+"""
+
+
+def test_the_two_commands(release, cluster, tmp_path):
+    """The documented commands, word for word, with a chart that was packaged and indexed; no namespace is named."""
+    tcm = tmp_path / "site" / "chartrepo" / "tcm"
+    release.ok("package", CHART, "-d", tcm)
+    release.ok("repo", "index", tcm)
+    with web_site.serving("servicemesh.tencentcloudcr.com", tmp_path / "site", tmp_path / "keys") as site:
+        release.environment |= site.environment
+        for command in COMMANDS.splitlines():
+            told = release.ok(*command.split()[1:])
+    assert [path.rpartition("/")[2] for path in site.asked] == ["index.yaml", f"wasmer-{version()}.tgz"]
+    assert "NAMESPACE: default" in told
+    assert cluster.admin.get(Service, "wasmer", namespace="istio-system").spec.ports[0].port == 8081
     for name in PROGRAMS:
         assert cluster.admin.get(Deployment, name, namespace="istio-system").spec.replicas == 2
 
 
-@contextlib.contextmanager
-def web(folder: Path):
-    """A folder on loopback."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+def version() -> str:
+    """The version of the chart."""
+    return yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
 
 
 def test_one_installation(release):
