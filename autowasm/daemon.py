@@ -44,6 +44,26 @@ class AddressType(click.ParamType[Address]):
         return Address(host.strip("[]"), int(port))
 
 
+class SizeType(click.ParamType[int]):
+    """A flag's number of bytes, as Kubernetes writes quantities: ``1536Mi``, ``2Gi``, ``2G``, ``1000000``."""
+
+    name = "BYTES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The text as a number; a bad one is the caller's error."""
+        text = str(value)
+        digits = text.rstrip("KMGTki")
+        factor: int | None = _UNITS.get(text[len(digits) :])
+        if factor is None or not digits.isascii() or not digits.isdecimal():
+            self.fail(f"must be a number of bytes like 1536Mi, found {text!r}", param, ctx)
+        return int(digits) * factor
+
+
+_UNITS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    f"{letter}i": 1024**power for power, letter in enumerate("KMGT", 1)
+}
+
+
 def base_url(text: str) -> str:
     """A flag's URL of a program, without the slash at its end; a bad one is the caller's error."""
     base = text.rstrip("/")

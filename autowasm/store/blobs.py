@@ -30,7 +30,6 @@ from autowasm.store.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOUCH_SECONDS: Final = 60.0
 """How exact the time of the last use is: less than any time by which a blob is judged."""
 
@@ -57,11 +56,12 @@ class Room:
 class Opened:
     """A blob that is open for reading: stays readable whatever becomes of its file. The holder closes it."""
 
-    __slots__ = ("descriptor", "size")
+    __slots__ = ("descriptor", "identity", "size")
 
-    def __init__(self, descriptor: int, size: int) -> None:
+    def __init__(self, descriptor: int, size: int, identity: tuple[int, ...] = ()) -> None:
         self.descriptor = descriptor
         self.size = size
+        self.identity = identity  # of the file: while it is the same, so are the bytes
 
     def close(self) -> None:
         """Give the descriptor back; again is fine."""
@@ -79,6 +79,7 @@ class Blobs:
 
     def __init__(self, root: Path, room: Room | None = None) -> None:
         self._blobs = root / "sha256"
+        self._prefix = f"{self._blobs}{os.sep}"  # strings: a path is opened for every request
         self._writing = root / "writing"
         self._room = room or Room()
         self._lock = threading.Lock()
@@ -117,10 +118,8 @@ class Blobs:
         if self._there(digest):
             return digest
         with self.draft(len(data)) as draft:
-            with self.judged(digest, len(data)):
-                draft.write(data)
-            self.keep(draft)
-        return digest
+            draft.write(data)
+            return self.keep(draft)
 
     @contextlib.contextmanager
     def draft(self, size: int) -> Iterator[drafts.Draft]:
@@ -129,16 +128,15 @@ class Blobs:
         Raises:
             errors.Retry: side "store", reason "StoreFull" or "StoreFault".
         """
-        with self.judged(None, size):
-            self._make_room(size)
         try:
-            with self.judged(None, size):
-                draft = drafts.on_disk(self._writing)
-            with contextlib.closing(draft):
-                yield draft
-        finally:
-            with self._lock:
-                self._reserved -= size
+            with self._reserved_for(size):
+                with drafts.judged("blob", size):
+                    draft = drafts.on_disk(self._writing)
+                with contextlib.closing(draft):
+                    yield draft
+        except errors.Retry as error:
+            self._full = error.message if error.reason == "StoreFull" else self._full
+            raise
 
     def keep(self, draft: drafts.Draft) -> Digest:
         """Keep what was written, under its digest.
@@ -148,26 +146,13 @@ class Blobs:
         """
         digest = draft.digest
         path = self._blobs / digest.hex
-        with self.judged(digest, draft.size), self._lock:
+        with self._lock:
             before = _size_of(path)
             draft.publish(path)
             self._size += draft.size - before
             self._verified[digest] = _identity(path.stat())
             self._full = ""
         return digest
-
-    @contextlib.contextmanager
-    def judged(self, digest: Digest | None, size: int) -> Iterator[None]:
-        """Within it a fault of the file system is an ``errors.Retry`` that names the blob."""
-        try:
-            yield
-        except OSError as error:
-            name = f"blob {digest.short}" if digest else "blob"
-            message = f"{name}: can't be written, {size} bytes: {_words(error)}"
-            if error.errno in _FULL:
-                self._full = message
-                raise _full(message) from error
-            raise errors.Retry(message, side="store", reason="StoreFault") from error
 
     def get(self, digest: Digest) -> bytes | None:
         """The bytes of a blob, verified; None where it is absent, or damaged and so put into quarantine.
@@ -179,7 +164,7 @@ class Blobs:
             with contextlib.closing(self._open(digest) or Opened(-1, 0)) as opened:
                 if opened.descriptor < 0:
                     return None
-                identity = _identity(os.fstat(opened.descriptor))
+                identity = opened.identity
                 with os.fdopen(os.dup(opened.descriptor), "rb") as stream:
                     data = stream.read()
         except OSError as error:
@@ -201,7 +186,7 @@ class Blobs:
             opened = self._open(digest)
             if opened is None:
                 return None
-            identity = _identity(os.fstat(opened.descriptor))
+            identity = opened.identity
             with os.fdopen(os.dup(opened.descriptor), "rb") as stream:
                 found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())
         except OSError as error:
@@ -224,7 +209,7 @@ class Blobs:
             return None
         if opened is None:
             return None
-        if _identity(os.fstat(opened.descriptor)) == known:
+        if opened.identity == known:
             self._touch(digest)
             return opened
         opened.close()
@@ -251,32 +236,38 @@ class Blobs:
 
     def _open(self, digest: Digest) -> Opened | None:
         try:
-            descriptor = os.open(self._blobs / digest.hex, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(f"{self._prefix}{digest.hex}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        return Opened(descriptor, os.fstat(descriptor).st_size)
+        found = os.fstat(descriptor)
+        return Opened(descriptor, found.st_size, _identity(found))
+
+    @contextlib.contextmanager
+    def _reserved_for(self, size: int) -> Iterator[None]:
+        with self._lock, drafts.judged("blob", size):
+            self._make_room(size)
+            self._reserved += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= size
 
     def _make_room(self, size: int) -> None:
-        """Reserve so many bytes, and drop what may go where they would not fit.
+        """Drop what may go where so many bytes would not fit.
 
         Raises:
             OSError: ENOSPC, they do not fit.
         """
-        with self._lock:
-            if self._excess(size) > 0:
-                self._quarantine.clear()
-            excess = self._excess(size)
-            lately = time.time() - self._room.recent
-            for digest in eviction.victims(self._held(), excess, self._room.wanted(), lately):
-                _log.info("module dropped", extra={"digest": digest.hex})
-                self._forget(digest, _unlink)
-            if self._excess(size) > 0:
-                raise OSError(
-                    errno.ENOSPC,
-                    f"of the {self._room.quota} bytes of its quota, or of the disk's, "
-                    f"too many are wanted: {self._size}",
-                )
-            self._reserved += size
+        if self._excess(size) > 0:
+            self._quarantine.clear()
+        lately = time.time() - self._room.recent
+        for digest in eviction.victims(self._held(), self._excess(size), self._room.wanted(), lately):
+            _log.info("module dropped", extra={"digest": digest.hex})
+            self._forget(digest, _unlink)
+        if self._excess(size) > 0:
+            what = f"{self._size} bytes are wanted, of a quota of {self._room.quota}"
+            raise OSError(errno.ENOSPC, f"no room: {what}")
 
     def _excess(self, size: int) -> int:
         """How many bytes must go so that ``size`` more fit into the quota and onto the disk."""
@@ -343,11 +334,6 @@ def _named(names: Iterator[str]) -> Iterator[Digest]:
         # A foreign file in the folder is no blob.
         with contextlib.suppress(ValueError):
             yield Digest(name)
-
-
-def _full(message: str) -> errors.Retry:
-    remedy = "Give the store more room, or a larger quota (--quota)."
-    return errors.Retry(message, side="store", reason="StoreFull", remedy=remedy)
 
 
 def _unreadable(digest: Digest, error: OSError) -> errors.Retry:

@@ -1,7 +1,8 @@
 """Asks one other program for one module: a peer (open) or a controller (with a token). Bounded and verified.
 
-What comes back is the bytes of exactly that digest, or an error that says what to do: ``Final`` where the
-source does not know the module, ``Retry`` for everything else. Redirects are not followed: a token goes to
+What is kept is the bytes of exactly that digest, else there is an error that says what to do: ``Final`` where the
+source does not know the module, ``Retry`` for everything else. A module is never in memory whole: it is written as it
+comes. Redirects are not followed: a token goes to
 nobody but its addressee.
 """
 
@@ -9,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import httpx2
 
 from autowasm import errors, limits
 from autowasm.digest import Digest
+from autowasm.store.drafts import Draft
 
 HOP_HEADER: Final = "x-autowasm-hop"
 """Marks a question from wasmer to wasmer: it is answered from the own store, or not at all."""
@@ -71,28 +74,34 @@ async def has(http: httpx2.AsyncClient, source: Source) -> bool:
     return answer.status_code == 200
 
 
-async def module(http: httpx2.AsyncClient, source: Source, digest: Digest) -> bytes:
-    """The module's bytes, verified.
+class Shelf(Protocol):
+    """Where modules are kept: ``store.blobs.Blobs``, or ``store.memory.Memory``."""
+
+    def draft(self, size: int, /) -> AbstractContextManager[Draft]:
+        """A place for so many bytes."""
+
+    def keep(self, draft: Draft, /) -> Digest:
+        """Keep what was written."""
+
+
+async def module(http: httpx2.AsyncClient, source: Source, digest: Digest, shelf: Shelf) -> int:
+    """Get the module and keep it; its size in bytes.
 
     Raises:
         errors.Final: reason NotFound, the source does not know it.
-        errors.Retry: reasons Unreachable, Unauthorized, Forbidden, Fault, TooLarge, DigestMismatch.
+        errors.Retry: reasons Unreachable, Unauthorized, Forbidden, Fault, TooLarge, DigestMismatch; of side "store"
+            where it can't be kept.
     """
     try:
         async with asyncio.timeout(TRANSFER_SECONDS):
-            data = await _transfer(http, source)
+            return await _transfer(http, source, digest, shelf)
     except TimeoutError as error:
         raise _retry(source, "Unreachable", f"not done within {TRANSFER_SECONDS:g} s") from error
     except httpx2.HTTPError as error:
         raise _retry(source, "Unreachable", f"{type(error).__name__}: {error}") from error
-    found = Digest.of(data)
-    if found != digest:
-        raise _retry(source, "DigestMismatch", f"must have digest {digest.short}, found {found.short}")
-    return data
 
 
-async def _transfer(http: httpx2.AsyncClient, source: Source) -> bytes:
-    data = bytearray()
+async def _transfer(http: httpx2.AsyncClient, source: Source, digest: Digest, shelf: Shelf) -> int:
     async with http.stream(
         "GET",
         source.url,
@@ -103,11 +112,26 @@ async def _transfer(http: httpx2.AsyncClient, source: Source) -> bytes:
     ) as answer:
         _judge(source, answer.status_code)
         # What is announced is judged before the first byte, what is not as it comes.
-        _judge_size(source, int(answer.headers.get("content-length", "0")))
-        async for chunk in answer.aiter_bytes():
-            data += chunk
-            _judge_size(source, len(data))
-    return bytes(data)
+        announced = int(answer.headers.get("content-length", "0"))
+        _judge_size(source, announced)
+        with shelf.draft(announced) as draft:
+            await _write(source, answer, draft)
+            if draft.digest != digest:
+                found = draft.digest.short
+                raise _retry(source, "DigestMismatch", f"must have digest {digest.short}, found {found}")
+            await asyncio.to_thread(shelf.keep, draft)
+            return draft.size
+
+
+async def _write(source: Source, answer: httpx2.Response, draft: Draft) -> None:
+    pending = bytearray()
+    async for chunk in answer.aiter_bytes():
+        pending += chunk
+        _judge_size(source, draft.size + len(pending))
+        if len(pending) >= limits.READ_BYTES:
+            await asyncio.to_thread(draft.write, bytes(pending))
+            pending.clear()
+    await asyncio.to_thread(draft.write, bytes(pending))
 
 
 # What an answer other than 200 means, where it means something of its own.

@@ -52,7 +52,7 @@ def test_wanted_never_gives_way(tmp_path):
     """Where everything is wanted the new blob is refused, with what there is and what to do; all stays."""
     wanted = [Digest.of(_data(number)) for number in range(3)]
     store, digests = _filled(tmp_path, Room(quota=3 * SIZE, wanted=lambda: wanted), 3)
-    with pytest.raises(errors.Retry, match="of the 3000 bytes of its quota") as caught:
+    with pytest.raises(errors.Retry, match="no room: 3000 bytes are wanted, of a quota of 3000") as caught:
         store.put(_data(9))
     assert (caught.value.side, caught.value.reason) == ("store", "StoreFull")
     assert "quota" in caught.value.remedy

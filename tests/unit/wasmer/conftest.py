@@ -1,5 +1,6 @@
 """Real HTTP servers on loopback, in threads: wasmer itself, and what stands in for a controller."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -11,9 +12,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from autowasm.net import places, session
+from autowasm.net import places
 from autowasm.store import blobs
-from autowasm.wasmer import app, fetch, fill, metrics
+from autowasm.wasmer import fill, run
 
 
 class Controller:
@@ -66,19 +67,26 @@ def serve(application, address="127.0.0.1", port=0):
 
 
 @contextlib.contextmanager
-def serve_wasmer(store, sources):
-    """Run a wasmer over a store; gives its base URL."""
-    meters = metrics.Metrics(lambda: len(store.digests()))
+def serve_wasmer(settings, address="127.0.0.1"):
+    """Run a wasmer in a thread; gives its base URL."""
+    listener = socket.create_server((address, 0), backlog=256)
+    port = listener.getsockname()[1]
+    started = threading.Event()
+    running = []
 
-    @contextlib.asynccontextmanager
-    async def modules():
-        async with session.client(timeout=fetch.IDLE_SECONDS) as http:
-            opened = fill.Modules(store, http, sources, meters)
-            yield opened
-            await opened.close()
+    async def main():
+        running.extend([asyncio.get_running_loop(), asyncio.Event()])
+        started.set()
+        await run.Wasmer(settings).run(listener, running[1])
 
-    with serve(app.build(modules, meters)) as url:
-        yield url
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield f"http://{address}:{port}"
+    finally:
+        running[0].call_soon_threadsafe(running[1].set)
+        thread.join()
 
 
 @pytest.fixture
@@ -112,18 +120,27 @@ def token_file(tmp_path):
 
 
 @pytest.fixture
-def store(tmp_path):
-    """An empty store."""
-    return blobs.Blobs(tmp_path / "store")
+def root(tmp_path):
+    """The data folder of a wasmer."""
+    return tmp_path / "store"
 
 
 @pytest.fixture
-def wasmer(token_file):
-    """Starts wasmers: ``wasmer(store, peers=(), controllers=(), resolve=...)`` gives a base URL."""
+def store(root):
+    """Its store, empty."""
+    return blobs.Blobs(root)
+
+
+@pytest.fixture
+def wasmer(token_file, root):
+    """Starts wasmers: ``wasmer(peers=(), controllers=(), resolve=..., root=..., **settings)`` gives a base URL."""
     with contextlib.ExitStack() as stack:
-        yield lambda store, peers=(), controllers=(), resolve=places.resolve: stack.enter_context(
-            serve_wasmer(store, fill.Sources(tuple(peers), tuple(controllers), token_file, resolve))
-        )
+
+        def start(peers=(), controllers=(), resolve=places.resolve, root=root, **settings):
+            sources = fill.Sources(tuple(peers), tuple(controllers), token_file, resolve)
+            return stack.enter_context(serve_wasmer(run.Settings(root, sources, **settings)))
+
+        yield start
 
 
 @pytest.fixture
