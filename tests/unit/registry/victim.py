@@ -23,7 +23,8 @@ from autowasm import errors
 from autowasm.net import pace, retry, session
 from autowasm.oci.reference import Reference
 from autowasm.registry import client, objects
-from tests.unit.registry import hostile
+from tests.unit.net import resolving
+from tests.unit.registry import hostile, plays
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = retry.Patience(tries=2, base=0.01, ceiling=1.0)
@@ -65,6 +66,11 @@ async def suffer(host: str, name: str) -> tuple[str, str]:
     return "pulled", ""
 
 
+def _run(host: str, name: str) -> tuple[str, str]:
+    with asyncio.Runner(loop_factory=lambda: resolving.Loop(plays.NAMES)) as runner:
+        return runner.run(suffer(host, name))
+
+
 def _memory(field: str) -> int:
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith(field))
@@ -74,13 +80,13 @@ def main() -> None:
     """Suffer each attack that is named."""
     host, *names = sys.argv[1:]
     trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _keep: 0)
-    asyncio.run(suffer(host, "wrong-digest"))  # whatever is loaded at the first use
+    _run(host, "wrong-digest")  # whatever is loaded at the first use
     for name in names:
         gc.collect()
         trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
         before, began = _memory("VmRSS"), time.monotonic()
-        outcome, message = asyncio.run(suffer(host, name))
+        outcome, message = _run(host, name)
         seconds = round(time.monotonic() - began, 3)
         peak = max(0, _memory("VmHWM") - before)
         print(json.dumps(asdict(Suffered(name, outcome, message, seconds, peak))), flush=True)  # noqa: T201
