@@ -1,17 +1,18 @@
-"""Carries a plan out: the EnvoyFilter first, then the status that says so. Reads nothing."""
+"""Carries a plan out: the EnvoyFilter first, then the status that says so, and Events of both. Reads nothing."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightkube
 
 from autowasm import errors
-from autowasm.controller import marks, plan
+from autowasm.controller import marks, occasions, plan
 from autowasm.controller.facts import Facts, Object
+from autowasm.controller.occasions import Occasion
 from autowasm.istio import envoyfilter
 from autowasm.kube import kinds, objects
 from autowasm.kube.names import Key
@@ -40,6 +41,7 @@ class Actor:
     autowasms: Watch
     envoyfilters: Watch
     install: envoyfilter.Install
+    tell: Callable[[Object, Occasion], None]
 
     async def act(self, key: Key, facts: Facts) -> Outcome:
         """Do what the facts ask for.
@@ -60,6 +62,8 @@ class Actor:
                 _log.warning("envoyfilter not written", extra={"autowasm": str(key), "why": str(fault)})
                 planned = plan.plan(dataclasses.replace(facts, write_fault=fault), self.install)
         obj = facts.wanted.obj if facts.wanted else None
+        if obj is not None and planned.write is not None and planned.status is None:
+            self.tell(obj, occasions.MENDED)
         if planned.status is not None and obj is not None:
             obj = await self.write_status(key, obj, planned.status)
         return Outcome(planned, planned.again, marks.of(obj, present))
@@ -73,6 +77,8 @@ class Actor:
         answer = await objects.write_status(self.client, kinds.AutoWasm, obj, status)
         if answer is not None:
             self.autowasms.learn(answer)
+            for occasion in occasions.between(obj.get("status"), status):
+                self.tell(obj, occasion)
         why = [item["message"] for item in status["conditions"] if item["status"] == "False"]
         _log.info("status written", extra={"autowasm": str(key), "phase": status["phase"], "why": why})
         return {**obj, "status": (answer or {}).get("status")}

@@ -24,6 +24,7 @@ from autowasm.controller.election import LEASE_SECONDS, Election
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.modules import Modules, Sources
 from autowasm.controller.observe import Observer
+from autowasm.controller.occasions import Occasion
 from autowasm.controller.rollout import Rollout
 from autowasm.controller.rotations import Rotations
 from autowasm.controller.sharing import Sharing
@@ -38,7 +39,8 @@ from autowasm.digest import Digest
 from autowasm.istio import names
 from autowasm.istio.envoyfilter import Install
 from autowasm.kube import connection, kinds, tokenreview
-from autowasm.kube.names import Key
+from autowasm.kube.events import News, Recorder
+from autowasm.kube.names import Key, Object
 from autowasm.kube.secrets import PullSecrets
 from autowasm.kube.watch import Watch
 from autowasm.net import session
@@ -134,12 +136,13 @@ class Controller:
             supplies.scraper,
             sidecars.Site(site.install.namespace, connection.FIELD_MANAGER, self._leader.leads, self._nudge),
         )
+        self._recorder = Recorder(client, names.CONTROLLER, site.election.identity)
         turns = Turns(
             Parts(
                 self._leader.leads,
                 self._watches,
                 Observer(autowasms, envoyfilters, self._modules, self._checks, self._rotations),
-                Actor(client, autowasms, envoyfilters, site.install),
+                Actor(client, autowasms, envoyfilters, site.install, self._tell),
                 self._rollout,
                 self._sharing,
                 self._wanted,
@@ -158,6 +161,7 @@ class Controller:
         yield self._rotations.run(self._workers.must)
         yield self._leader.run(self._workers.must_all)
         yield self._checks.warm()
+        yield self._recorder.run()
 
     async def serve(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Answer wasmers until ``stop``; then finish the transfers."""
@@ -216,6 +220,9 @@ class Controller:
             for key in found:
                 self._workers.must(key)
         return bool(found) or self._wanted.lately(digest)
+
+    def _tell(self, obj: Object, happened: Occasion) -> None:
+        self._recorder.tell(obj, News(happened.reason, happened.note, happened.action, happened.warning))
 
     def _phases(self) -> Mapping[str, int]:
         objects = self._watches.autowasms.objects.values()

@@ -88,6 +88,7 @@ class Workers:
         self._metrics = metrics
         self._queue: Queue[Key] = Queue(spread=lambda: random.uniform(0.85, 1.15))
         self._left: dict[Key, _Left] = {}
+        self._musts: set[Key] = set()
         self._resting: dict[Key, bool] = {}
         self._bell = asyncio.Event()
         self._first: set[Key] = set()
@@ -110,7 +111,7 @@ class Workers:
 
     def must(self, key: Key) -> None:
         """Look at this name, whatever is known about it."""
-        self._left.pop(key, None)
+        self._musts.add(key)  # not told by forgetting: a work that is under way would remember
         self.add(key)
 
     def nudge(self, key: Key) -> None:
@@ -163,6 +164,9 @@ class Workers:
                     await self._bell.wait()
 
     async def _take(self, turn: Turn[Key]) -> None:
+        if turn.key in self._musts:
+            self._musts.discard(turn.key)
+            self._left.pop(turn.key, None)
         left = self._left.get(turn.key)
         if not turn.due and left is not None and left.mark == self._watches.mark(turn.key):
             await self._look_over(turn.key, left)

@@ -20,6 +20,7 @@ class Process:
 
     def __init__(self, folder: Path, *flags: str) -> None:
         folder.mkdir(exist_ok=True)
+        self.folder = folder
         self._log = folder / "wasmer.log"
         command = [
             sys.executable,
