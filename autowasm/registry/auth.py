@@ -11,7 +11,7 @@ import math
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
@@ -19,7 +19,7 @@ from autowasm import errors, limits
 from autowasm.net import dial, failures
 from autowasm.oci import challenge, document, errcode
 from autowasm.oci.reference import Reference
-from autowasm.registry import body
+from autowasm.registry import body, credentials
 from autowasm.registry.credentials import Credentials
 
 _Key = tuple[str, str, str, Credentials | None]
@@ -105,10 +105,13 @@ class Authorizer:
 
     async def _answer(self, access: Access, challenges: Sequence[challenge.Challenge]) -> Answer | None:
         by_scheme = {item.scheme: item for item in reversed(challenges)}
+        who = access.credentials
+        if who is not None and who.is_bearer:
+            return Answer(f"Bearer {who.password}") if "bearer" in by_scheme else None
         if "bearer" in by_scheme and "realm" in by_scheme["bearer"].parameters:
             return await self._token(access, by_scheme["bearer"])
-        if "basic" in by_scheme and access.credentials is not None and not access.credentials.is_token:
-            return Answer(_basic(access.credentials))
+        if "basic" in by_scheme and who is not None and not who.is_token:
+            return Answer(_basic(who))
         return None
 
     async def _token(self, access: Access, asked: challenge.Challenge) -> Answer:
@@ -146,6 +149,9 @@ class Authorizer:
         )
 
 
+_KINDS: Final = {credentials.IDENTITY: "with an identity token", credentials.BEARER: "with a registry token"}
+
+
 def told(access: Access, status: int, data: bytes) -> tuple[str, str]:
     """What to say of a refusal beside its status: (who was refused and what the body says, the remedy)."""
     said = errcode.excerpt(data)
@@ -153,8 +159,7 @@ def told(access: Access, status: int, data: bytes) -> tuple[str, str]:
         return said, ""
     who = "without credentials"
     if access.credentials is not None:
-        token = access.credentials.is_token
-        who = "with an identity token" if token else f"as user {access.credentials.username!a}"
+        who = _KINDS.get(access.credentials.username, f"as user {access.credentials.username!a}")
     verb = "push to" if access.push else "pull from" if access.reference.repository else "log in to"
     place = f"{access.reference.registry}/{access.reference.repository}".rstrip("/")
     return "; ".join(filter(None, (who, said))), f"Give credentials that may {verb} {place}."

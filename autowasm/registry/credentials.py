@@ -1,7 +1,7 @@
 """User names and passwords out of Docker's config.json, be it a pull secret's or the user's own.
 
     {"auths": {"host[:port][/path]": {"auth": base64("user:password")} or {"username", "password"},
-                                     perhaps with {"identitytoken"}, which then counts}}
+                                     perhaps with {"identitytoken"} or {"registrytoken"}, which then count}}
 
 Keys may carry a scheme, ``/v1/`` or ``/v2/`` as old clients wrote them, ``*`` for one label of the host, and
 the first folders of a repository, of which the longest match counts (as the kubelet has it).
@@ -29,6 +29,9 @@ _ALIASES: Final = {"index.docker.io": "docker.io", "registry-1.docker.io": "dock
 IDENTITY: Final = "<token>"
 """User name that says the password is an identity token, as Docker's credential helpers have it."""
 
+BEARER: Final = "<registrytoken>"
+"""User name that says the password is a token for the registry itself; no user has angle brackets in a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -52,6 +55,11 @@ class Credentials:
     def is_token(self) -> bool:
         """Whether the password is an identity token, which token servers change for others (OAuth 2)."""
         return self.username == IDENTITY
+
+    @property
+    def is_bearer(self) -> bool:
+        """Whether the password is a bearer token already, which the registry takes as it is."""
+        return self.username == BEARER
 
 
 def from_dockerconfigjson(data: bytes, registry: str) -> Credentials | None:
@@ -142,8 +150,9 @@ def _matches(key: str, registry: str) -> bool:
 def _credentials(key: str, entry: Any) -> Credentials | None:
     if not isinstance(entry, dict):
         raise _bad(f"the entry of {key!r} must be an object, found no object")
-    if entry.get("identitytoken"):
-        return _identity(key, entry["identitytoken"])
+    for name, kind in (("identitytoken", IDENTITY), ("registrytoken", BEARER)):
+        if entry.get(name):
+            return Credentials(kind, _token(entry[name], f"{name} of {key!r}"))
     if entry.get("auth"):
         return _decoded(key, entry["auth"])
     username, password = entry.get("username"), entry.get("password")
@@ -154,10 +163,11 @@ def _credentials(key: str, entry: Any) -> Credentials | None:
     return Credentials(username, password)
 
 
-def _identity(key: str, token: Any) -> Credentials:
-    if not isinstance(token, str):
-        raise _bad(f"identitytoken of {key!r} must be a string")
-    return Credentials(IDENTITY, token)
+def _token(token: Any, what: str) -> str:
+    # Some of them go into a header as they are.
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise _bad(f"{what} must be a string of printable characters")
+    return token
 
 
 def _decoded(key: str, auth: Any) -> Credentials:

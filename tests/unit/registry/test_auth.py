@@ -18,7 +18,7 @@ from autowasm.net import failures, session
 from autowasm.oci import artifact
 from autowasm.oci.reference import Reference
 from autowasm.registry import auth, download, upload
-from autowasm.registry.credentials import IDENTITY, Credentials
+from autowasm.registry.credentials import BEARER, IDENTITY, Credentials
 from autowasm.registry.exchange import Exchange
 from tests.unit.net import tiny_server, tls
 from tests.unit.net.tiny_server import Answer
@@ -136,6 +136,31 @@ def test_identity_token(guarded):
     }
     sent = str([(seen.path, seen.headers, seen.body) for seen in guarded.registry.seen])
     assert "long-lived" not in sent
+
+
+def test_registry_token(guarded):
+    """A token for the registry is shown to it as it is, and no token server is asked."""
+    ref, bearer = stored.reference(guarded.registry), Credentials(BEARER, "1-abc")
+    assert stored.run(lambda registry: registry.pull(ref, bearer)).module == stored.MODULE
+    assert guarded.tokens.seen == []
+    shown = {seen.headers.get("authorization") for seen in guarded.registry.seen}
+    assert shown == {None, "Bearer 1-abc"}
+
+
+@pytest.mark.parametrize("challenge", [None, 'Basic realm="x"'])
+def test_registry_token_refused(guarded, challenge):
+    """A token that the registry does not take is shown once, and only as what it is; the refusal says what it was."""
+    if challenge:
+        guarded.registry.routes["GET", f"{stored.BASE}/manifests/v1"] = Answer(
+            401, headers={"WWW-Authenticate": challenge}
+        )
+    ref = stored.reference(guarded.registry)
+    with pytest.raises(errors.Final) as caught:
+        stored.run(lambda registry: registry.pull(ref, Credentials(BEARER, "wrong")))
+    assert (caught.value.reason, guarded.tokens.seen) == ("Unauthorized", [])
+    assert "with a registry token" in caught.value.message
+    shown = [seen.headers.get("authorization") for seen in guarded.registry.seen]
+    assert shown == ([None] if challenge else [None, "Bearer wrong"])
 
 
 def test_identity_token_refused(guarded):

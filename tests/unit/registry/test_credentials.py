@@ -70,11 +70,25 @@ def test_identity_token(rest):
     assert "long-lived" not in repr(found)
 
 
-def test_identity_token_that_is_none():
-    """An identity token that is no text is a broken entry."""
+def test_registry_token():
+    """A token for the registry itself counts before a password, and is not shown."""
+    data = json.dumps({"auths": {"r.io": {"registrytoken": "for-it", **_auth("bob")}}}).encode()
+    found = credentials.from_dockerconfigjson(data, "r.io")
+    assert found == Credentials(credentials.BEARER, "for-it")
+    assert found is not None
+    assert (found.is_bearer, found.is_token) == (True, False)
+    assert "for-it" not in repr(found)
+
+
+@pytest.mark.parametrize("name", ["identitytoken", "registrytoken"])
+@pytest.mark.parametrize("token", [["x"], "a\r\nX-Evil: 1", "é"])
+def test_token_that_is_none(name, token):
+    """A token that is no text, or none that a header can hold, is a broken entry that is not quoted."""
+    data = json.dumps({"auths": {"r.io": {name: token}}}).encode()
     with pytest.raises(errors.Final) as caught:
-        credentials.from_dockerconfigjson(b'{"auths": {"r.io": {"identitytoken": ["x"]}}}', "r.io")
+        credentials.from_dockerconfigjson(data, "r.io")
     assert caught.value.reason == "BadSecret"
+    assert "Evil" not in caught.value.message
 
 
 def test_port_counts():
