@@ -96,7 +96,6 @@ class Observer:
     async def _wanted(self, key: Key, obj: Object, spec: Spec) -> Wanted:
         try:
             found = await self._version(key, obj, spec)
-            _pin(spec, found.version)
             report = None if found.checked else await self._checks.report(spec, found.version.digest)
         except errors.Error as fault:
             # A tag that cannot be looked up once more takes nothing from what it named, but a right that is gone does.
@@ -120,6 +119,7 @@ class Observer:
         if known is None or stale:
             asked_at = time.monotonic()
             version = await self._modules.newest(spec)
+            _pin(spec, version)  # what is refused is not remembered: the source may be mended
             known = _Resolved(spec.uid, spec.generation, version, asked_at)
         else:
             await self._modules.again(spec, known.version)
