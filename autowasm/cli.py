@@ -64,8 +64,8 @@ def render(
 ) -> None:
     """Print the EnvoyFilter of each AutoWasm in a file, as the controller would write it.
 
-    The module's digest is part of it: from --digest or --module, else the module is pulled with your own
-    credentials (docker's configuration).
+    The module's digest is part of it: from --digest or --module, else from spec.filter.source.sha256, else the
+    module is pulled with your own credentials (docker's configuration).
 
     \b
     Examples:
@@ -82,7 +82,7 @@ def render(
                 remedy="render the objects one by one, or leave the option out",
             )
         where = envoyfilter.Install(install_namespace)
-        objects = [envoyfilter.render(item, given or _pull(item), where) for item in found]
+        objects = [envoyfilter.render(item, _digest_for(item, given), where) for item in found]
     except (errors.Error, _FaultsError) as error:
         _end(error)
     _print(objects, output)
@@ -202,6 +202,14 @@ def _given_digest(digest: str | None, module: str | None) -> Digest | None:
         return Digest.parse(digest)
     except ValueError as error:
         raise errors.Usage(f"--digest: {error}") from error
+
+
+def _digest_for(item: specs.Spec, given: Digest | None) -> Digest:
+    digest = given or item.sha256 or _pull(item)
+    if item.sha256 not in (None, digest):
+        name = f"{item.namespace}/{item.name}"
+        raise errors.Usage(f"{name}: module must be {item.sha256} (spec.filter.source.sha256): is {digest}")
+    return digest
 
 
 def _pull(item: specs.Spec) -> Digest:

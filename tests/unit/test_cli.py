@@ -32,6 +32,30 @@ def test_render(digest):
     assert yaml.safe_load(result.stdout) == yaml.safe_load((CASE / "envoyfilter.yaml").read_text())
 
 
+PINNED = """
+kind: AutoWasm
+metadata: {name: test}
+spec:
+  filter: {source: {registry: {image: a/b}, sha256: %s}}
+  selector: {matchLabels: {app: details}}
+"""
+
+
+def test_render_of_a_pinned_digest():
+    """A digest that the AutoWasm pins needs no pull."""
+    result = _run("render", "-f", "-", stdin=PINNED % HEX)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"/wasm/{HEX}" in result.stdout
+
+
+def test_render_of_another_digest_than_the_pinned():
+    """Another module than the pinned one is refused by both digests."""
+    other = Digest.of(b"another")
+    result = _run("render", "-f", "-", "--digest", other.hex, stdin=PINNED % HEX)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"module must be sha256:{HEX} (spec.filter.source.sha256): is {other}" in result.stderr
+
+
 def test_render_is_readable():
     """The YAML has no anchors and is in the order in which kubectl prints it."""
     result = _run("render", "-f", CASES / "envoyfilters/good/several-ports/aw.yaml", "--digest", HEX)
