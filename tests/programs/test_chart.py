@@ -15,14 +15,17 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Namespace, Pod, Service
+from lightkube.types import PatchType
 
 from autowasm.controller import cli as controller_cli
 from autowasm.istio import crd, install
 from autowasm.istio.envoyfilter import Install
 from autowasm.wasmer import cli as wasmer_cli
+from autowasm.wasmer import run as wasmer_run
 from harness.toolchain import binaries
 from tests.programs import apiserver, web_site
 from tests.programs.helm_program import CHART, Helm
+from tests.programs.node import Node
 
 pytestmark = pytest.mark.programs
 
@@ -189,7 +192,7 @@ def test_they_end_in_time(helm):
     """The pause before the end and the time for transfers fit into what the kubelet grants."""
     for spec in deployments(helm.objects()).values():
         pause = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-        assert pause + wasmer_cli.GRACE_SECONDS < spec["terminationGracePeriodSeconds"]
+        assert pause + wasmer_run.GRACE_SECONDS < spec["terminationGracePeriodSeconds"]
 
 
 @pytest.mark.parametrize("case", [None, *GOOD], ids=lambda case: case.stem if case else "defaults")
@@ -234,6 +237,23 @@ def test_bad_values(helm, case):
     for word in case.read_text().splitlines()[0].removeprefix("# says: ").split("/"):
         assert re.search(rf"\b{re.escape(word)}\b", done.stderr), word
     assert "schema" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("storage", "quota"),
+    [
+        ("2Gi", 3 * 2**29),
+        ("512Mi", 3 * 2**27),
+        ("1.5G", 1_125_000_000),
+        ("800k", 600_000),
+        ("1Ti", 3 * 2**38),
+    ],
+)
+def test_modules_fit_into_their_volume(helm, storage, quota):
+    """The store's bound follows the volume's size, below which it stays: a pod is not evicted for what it caches."""
+    found = deployments(helm.objects("--set", f"wasmer.storage={storage}"))["wasmer"]
+    assert f"--quota={quota}" in found["containers"][0]["args"]
+    assert found["volumes"][0]["emptyDir"]["sizeLimit"] == storage
 
 
 def test_the_image(helm):
@@ -390,8 +410,7 @@ def test_one_installation(release):
         done = release.run("install", CHART, "--generate-name", "-n", namespace)
         assert done.returncode != 0
         assert "as release first in namespace istio-system" in done.stderr
-    told = release.ok("upgrade", "first", CHART, "-n", "istio-system", "--set", "wasmer.replicas=3")
-    assert "--force-conflicts" in told
+    release.ok("upgrade", "first", CHART, "-n", "istio-system", "--set", "wasmer.replicas=3")
     release.ok("rollback", "first", "1", "-n", "istio-system")
 
 
@@ -405,6 +424,31 @@ def test_one_installation_by_hand(release, cluster):
         cluster.admin.delete(type(from_dict(role)), role["metadata"]["name"])
     assert done.returncode != 0
     assert "installed without Helm" in done.stderr
+
+
+def test_a_crd_of_another_version(release, cluster, kubectl):
+    """Whoever upgrades beside another version's CRD is told the line that changes it, and that line does."""
+    line = "helm show crds CHART | kubectl apply --server-side --force-conflicts -f -"
+    assert line not in release.ok("install", "wasmer", CHART, "-n", "istio-system")
+    assert line not in release.ok("upgrade", "wasmer", CHART, "-n", "istio-system")
+    older = [{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/description"}]
+    name = f"autowasms.{crd.GROUP}"
+    cluster.admin.patch(CustomResourceDefinition, name, older, patch_type=PatchType.JSON)
+    assert line in release.ok("upgrade", "wasmer", CHART, "-n", "istio-system")
+    change = line.partition("kubectl ")[2].split()
+    done = kubectl(*change, given=release.ok("show", "crds", CHART))
+    assert done.returncode == 0, done.stderr
+    assert line not in release.ok("upgrade", "wasmer", CHART, "-n", "istio-system")
+    release.ok("uninstall", "wasmer", "-n", "istio-system", "--no-hooks")
+    assert line not in release.ok("install", "wasmer", CHART, "-n", "istio-system")
+
+
+def test_an_end_without_istio(release, cluster):
+    """Where Istio went before, with its kinds and all EnvoyFilters, the uninstallation finds nothing to take out."""
+    release.ok("install", "wasmer", CHART, "-n", "istio-system")
+    with Node(cluster, "istio-system").working() as node:
+        release.ok("uninstall", "wasmer", "-n", "istio-system")
+    assert [code for _, code in node.ran] == [0]
 
 
 def test_an_upgrade_and_back(release, cluster):

@@ -1,16 +1,9 @@
-"""``helm uninstall`` on a real API server with controllers at work: no sidecar is left with a wasmer that is gone.
-
-No node is there that would run the Job. A thread does what a node would: it runs the Job's own command, as the Job's
-own ServiceAccount, and writes down how it ended.
-"""
+"""``helm uninstall`` on a real API server with controllers at work: no sidecar is left with a wasmer that is gone."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import sys
-import threading
 
 import pytest
 import yaml
@@ -29,6 +22,7 @@ from harness.toolchain import binaries
 from tests.programs import apiserver, controller_process, registry_server
 from tests.programs.apiserver import converge
 from tests.programs.helm_program import CHART, Helm
+from tests.programs.node import Node
 from tests.programs.world import V1, World, served, sha
 
 pytestmark = pytest.mark.programs
@@ -36,7 +30,6 @@ pytestmark = pytest.mark.programs
 INSTALL = controller_process.INSTALL
 Lease = generic_resource.create_namespaced_resource("coordination.k8s.io", "v1", "Lease", "leases")
 LEASE = "--lease-seconds=2"
-AUTOWASM = [sys.executable, "-m", "autowasm"]
 
 
 @pytest.fixture(scope="module")
@@ -82,55 +75,6 @@ def world(cluster, registry, helm, tmp_path):
         yield found
 
 
-class Node:
-    """Runs Jobs of the installation's namespace, one after the other; ``program`` is what its image has for ours."""
-
-    def __init__(self, cluster, *program: str) -> None:
-        self.cluster = cluster
-        self.program = program or AUTOWASM
-        self.ran: list[tuple[list[str], int]] = []
-        self._stop = threading.Event()
-
-    @contextlib.contextmanager
-    def working(self):
-        """Do so until the end of the block."""
-        thread = threading.Thread(target=self._run)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.05):
-            for job in self.cluster.admin.list(Job, namespace=INSTALL):
-                if not (job.status and job.status.conditions):
-                    self._do(job)
-
-    def _do(self, job) -> None:
-        pod = job.spec.template.spec
-        (container,) = pod.containers
-        assert container.command == ["autowasm"]
-        command = [*self.program, *container.args]
-        kubeconfig = str(self.cluster.kubeconfig(INSTALL, pod.serviceAccountName))
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            timeout=60,
-            env={**os.environ, "KUBECONFIG": kubeconfig},
-        )
-        self.ran.append((container.args, done.returncode))
-        now = "2026-01-01T00:00:00Z"
-        kinds = ("SuccessCriteriaMet", "Complete") if done.returncode == 0 else ("FailureTarget", "Failed")
-        conditions = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in kinds]
-        status = {"startTime": now, "conditions": conditions}
-        status |= {"completionTime": now, "succeeded": 1} if done.returncode == 0 else {"failed": 1}
-        with contextlib.suppress(ApiError):
-            self.cluster.admin.patch(Job.Status, job.metadata.name, {"status": status}, namespace=INSTALL)
-
-
 def gone(cluster, kind, name: str, **where: str) -> bool:
     """Whether there is no such object."""
     try:
@@ -142,7 +86,7 @@ def gone(cluster, kind, name: str, **where: str) -> bool:
 
 def test_filters_leave_before_wasmer_does(world, helm, cluster):
     """Uninstalling takes the filter out, keeps the AutoWasm, and leaves nothing of its own."""
-    with Node(cluster).working() as node:
+    with Node(cluster, INSTALL).working() as node:
         helm.ok("uninstall", "wasmer", "-n", INSTALL)
     assert [code for _, code in node.ran] == [0]
     assert world.envoyfilter() is None
@@ -159,13 +103,13 @@ def test_filters_leave_before_wasmer_does(world, helm, cluster):
 
 def test_where_it_fails_nothing_is_removed(world, helm, cluster):
     """A Job that fails ends the uninstallation with everything in place; the next try succeeds."""
-    with Node(cluster, sys.executable, "-c", "raise SystemExit(1)").working():
+    with Node(cluster, INSTALL, sys.executable, "-c", "raise SystemExit(1)").working():
         done = helm.run("uninstall", "wasmer", "-n", INSTALL)
     assert done.returncode != 0
     assert "autowasm-retire" in done.stderr
     assert world.digest() == sha(V1)
     assert cluster.admin.get(Deployment, "wasmer", namespace=INSTALL)
-    with Node(cluster).working() as node:
+    with Node(cluster, INSTALL).working() as node:
         helm.ok("uninstall", "wasmer", "-n", INSTALL)
     assert [code for _, code in node.ran] == [0]
     assert world.envoyfilter() is None
@@ -173,7 +117,7 @@ def test_where_it_fails_nothing_is_removed(world, helm, cluster):
 
 def test_without_the_job(world, helm, cluster):
     """Whoever says so leaves the filters in the mesh."""
-    with Node(cluster).working() as node:
+    with Node(cluster, INSTALL).working() as node:
         helm.ok("uninstall", "wasmer", "-n", INSTALL, "--no-hooks")
     assert node.ran == []
     assert world.digest() == sha(V1)
@@ -182,7 +126,7 @@ def test_without_the_job(world, helm, cluster):
 def test_upgrades_are_no_end(world, helm, cluster):
     """Neither an upgrade nor a rollback takes a filter out."""
     before = world.envoyfilter()["metadata"]["uid"]
-    with Node(cluster).working() as node:
+    with Node(cluster, INSTALL).working() as node:
         helm.ok("upgrade", "wasmer", CHART, "-n", INSTALL, "--reuse-values", "--set", "wasmer.replicas=3")
         helm.ok("rollback", "wasmer", "-n", INSTALL)
     assert node.ran == []

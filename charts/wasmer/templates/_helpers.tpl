@@ -36,6 +36,23 @@ app.kubernetes.io/part-of: autowasm
 {{- end }}
 {{- end }}
 
+{{- /* Whether the cluster has another version's CRD than the chart's: Helm leaves one that is there as it is. */}}
+{{- define "wasmer.otherCRD" -}}
+{{- $ours := .Files.Get "crds/autowasms.yaml" | fromYaml }}
+{{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" $ours.metadata.name }}
+{{- if $there }}
+  {{- if ne (toJson $ours.spec.versions) (toJson $there.spec.versions) }}yes{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* Three quarters of a quantity, in bytes. What a store may hold of its volume: the rest is for what is being written. */}}
+{{- define "wasmer.quota" -}}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 }}
+{{- $_ := merge $units (dict "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976) }}
+{{- $number := regexFind "^[0-9.]+" . }}
+{{- mulf 0.75 (float64 $number) (get $units (trimPrefix $number .)) | floor | int64 }}
+{{- end }}
+
 {{- /* Whether a program has several replicas at all times. Argument: its values. */}}
 {{- define "wasmer.several" -}}
 {{- $least := .replicas }}
