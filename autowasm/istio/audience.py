@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from autowasm.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Audience:
         unproven: pods that were given it, and of whose sidecar nobody could learn whether it runs it, and why.
         without_sidecar: matched pods that have no sidecar: no EnvoyFilter reaches them.
         foreign_ports: ports of spec.filter.applyPorts that no container of a matched pod declares.
+        digest: the version that all this is about; None where nobody said.
     """
 
     pods: int
@@ -34,3 +37,10 @@ class Audience:
     without_sidecar: tuple[str, ...] = ()
     foreign_ports: tuple[int, ...] = ()
     unproven: tuple[Stuck, ...] = ()
+    digest: Digest | None = None
+
+    def about(self, digest: Digest) -> Audience:
+        """The same as it is of this version: of one that came a moment ago nothing is known of any pod yet."""
+        if self.digest in (None, digest):
+            return self
+        return replace(self, fetched=0, loaded=0, stuck=(), unproven=(), digest=digest)

@@ -14,6 +14,7 @@ This module knows neither the clock (the time is passed in) nor who found the fa
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -162,6 +163,8 @@ def status(facts: Facts, previous: Mapping[str, Any] | None, now: str) -> dict[s
     """
     before = previous or {}
     known = {str(item.get("type")): item for item in before.get("conditions") or ()}
+    if facts.standing is not None and facts.audience is not None:
+        facts = dataclasses.replace(facts, audience=facts.audience.about(facts.standing.digest))
     same = facts.standing is not None and before.get("digest") == str(facts.standing.digest)
     following = _following(facts, known if same else {})
     found = [*conditions(facts), *following]

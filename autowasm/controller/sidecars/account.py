@@ -79,6 +79,7 @@ def account(key: Key, target: Target, members: Sequence[Pod], world: World) -> A
         without_sidecar=tuple(_named(key, pod) for pod in members if not pod.sidecar)[:NAMED],
         foreign_ports=tuple(_foreign(target, members)),
         unproven=tuple(unproven[:NAMED]),
+        digest=target.digest,
     )
     return made
 

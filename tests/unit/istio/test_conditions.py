@@ -162,6 +162,10 @@ def test_phases_cover_all_outcomes():
         (Audience(0, 0, 0, without_sidecar=("p",)), "NoSidecar", (None, "NoPods"), "Degraded"),
         (Audience(2, 2, 2, without_sidecar=("p",)), "SomeWithoutSidecar", (True, "Loaded"), "Synced"),
         (Audience(2, 2, 0, foreign_ports=(9,)), "ForeignPort", (False, "Loading"), "Degraded"),
+        (Audience(2, 2, 1, unproven=(Stuck("p", "no answer"),)), None, (None, "Unproven"), "Synced"),
+        (Audience(2, 2, 2, digest=NEW.digest), None, (True, "Loaded"), "Synced"),
+        (Audience(2, 2, 2, digest=OLD.digest), None, (False, "Loading"), "Synced"),
+        (Audience(2, 1, 1, (Stuck("p", "it hangs"),), digest=OLD.digest), None, (False, "Loading"), "Synced"),
     ],
 )
 def test_whom_it_reaches(audience, selected, loaded, phase):

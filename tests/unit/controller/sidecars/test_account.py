@@ -13,6 +13,12 @@ from autowasm.kube.names import Key
 from tests.unit.controller.sidecars import things
 from tests.unit.controller.sidecars.things import V1, V2
 
+
+def audience_of(*counts, digest=V1, **more) -> Audience:
+    """An audience of version 1."""
+    return Audience(*counts, digest=digest, **more)
+
+
 KEY = Key("default", "hello")
 POD = things.pod("details-1")
 
@@ -49,12 +55,12 @@ class Site:
 def test_from_nothing_to_loaded():
     """A pod counts, then it has fetched, then there is evidence: each step is one count."""
     site = Site()
-    assert site.audience() == Audience(1, 0, 0)
+    assert site.audience() == audience_of(1, 0, 0)
     site.fetch()
     assert site.audience().fetched == 1
     assert site.account().unseen
     site.look(vms=4)
-    assert site.audience() == Audience(1, 1, 1)
+    assert site.audience() == audience_of(1, 1, 1)
     assert site.account().open == []
 
 
@@ -102,7 +108,7 @@ def test_a_sidecar_that_does_not_run_is_stuck_at_once():
 def test_pods_without_a_sidecar_are_none_of_the_audience():
     """They are named, and not counted."""
     site = Site()
-    assert site.audience(things.pod("a", sidecar=False)) == Audience(0, 0, 0, without_sidecar=("a",))
+    assert site.audience(things.pod("a", sidecar=False)) == audience_of(0, 0, 0, without_sidecar=("a",))
 
 
 def test_a_module_that_does_not_start_is_stuck():
@@ -131,7 +137,7 @@ def test_a_new_container_begins_with_nothing():
     site.fetch()
     site.look(vms=4)
     again = things.pod("details-1", since=250.0)
-    assert site.audience(again) == Audience(1, 0, 0)
+    assert site.audience(again) == audience_of(1, 0, 0)
 
 
 def test_a_rollback_to_what_it_has_needs_no_fetch():
@@ -142,14 +148,14 @@ def test_a_rollback_to_what_it_has_needs_no_fetch():
     site.now, site.target = 300.0, things.target(V2, since=299.0)
     site.fetch(digest=V2, time=299.5)
     site.look(vms=8, draining=1, updated=299.2)
-    assert site.audience() == Audience(1, 1, 1)
+    assert site.audience() == audience_of(1, 1, 1, digest=V2)
     site.now, site.target = 400.0, things.target(V1, since=399.0)
     site.sights[POD.key].proven.clear()
     assert (site.audience().fetched, site.audience().loaded) == (1, 0)
     site.look(vms=4, updated=299.2)
     assert site.audience().loaded == 0
     site.look(vms=4, updated=399.1)
-    assert site.audience() == Audience(1, 1, 1)
+    assert site.audience() == audience_of(1, 1, 1)
 
 
 def test_a_process_that_was_started_again_inside_of_its_container():
@@ -174,7 +180,7 @@ def test_a_name_in_another_namespace_has_it():
 def test_before_anything_stands_nobody_is_stuck():
     """An AutoWasm without a version in the mesh has an audience, and asks nothing of it."""
     site = Site(target=things.target(None), now=900.0)
-    assert site.account().audience == Audience(1, 0, 0)
+    assert site.account().audience == audience_of(1, 0, 0, digest=None)
     assert (site.account().open, site.account().again) == ([], None)
 
 
