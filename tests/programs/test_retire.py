@@ -10,9 +10,11 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 from lightkube import ApiError, generic_resource
 from lightkube.codecs import from_dict
 
+from autowasm import cli
 from autowasm.kube.kinds import EnvoyFilter
 from tests.programs import controller_process, registry_server
 from tests.programs.apiserver import converge
@@ -276,3 +278,16 @@ def test_nothing_to_do(world, tmp_path):
         code, out, err = Retiring(world, "--settle=60", "--hold=60").end()
         assert (code, out, err) == (0, "nothing of AutoWasm is in the mesh\n", "")
         converge(lambda: lead([controller]) == [True])
+
+
+def test_a_cluster_that_does_not_answer(tmp_path):
+    """What could not be done is an error that says how to go on."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(
+        "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {}}],"
+        " clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]}"
+    )
+    done = CliRunner().invoke(cli.main, ["retire", "--kubeconfig", str(file)])
+    assert done.exit_code == 1
+    assert "Lease istio-system/autowasm-controller" in done.stderr
+    assert "helm uninstall --no-hooks" in done.stderr
