@@ -30,13 +30,15 @@ from harness.mesh import (
     RestartWish,
     ScaleWish,
 )
+from harness.meshes import wishes
 from harness.observation import Fault, Pushed, Release, Response, Rollout, Scaled
 from harness.sim import exchange, sidecar, upstream, world
-from harness.sim.plugin import Plugin
 
 _KIND: Final = "AutoWasm"
 _REGISTRY: Final = "registry.localhost:5000"
 _NAMESPACE: Final = "default"
+_ROOT_NAMESPACE: Final = "istio-system"
+"""What is there reaches the workloads of all namespaces."""
 _CLUSTER: Final = "inbound"
 _WHY: Final = {
     "timeout": "timed out after {} s: a filter paused and never went on",
@@ -68,9 +70,11 @@ class _Filter:
     ports: tuple[int, ...]
     labels: Mapping[str, str]
     namespace: str
+    rank: tuple[int, int, str, str]
 
     def applies(self, workload: _Workload, port: int) -> bool:
-        selected = self.namespace == workload.namespace and self.labels.items() <= workload.labels.items()
+        near = self.namespace in (workload.namespace, _ROOT_NAMESPACE)
+        selected = near and self.labels.items() <= workload.labels.items()
         return selected and (not self.ports or port in self.ports)
 
 
@@ -127,7 +131,7 @@ class Sim:
         """
         target = _reference(manifest)
         if target.kind == _KIND:
-            _spec(manifest)
+            wishes.read(manifest)
         before = self._world.objects.get(target)
         self._world.versions += 1
         stored: dict[str, Any] = copy.deepcopy(dict(manifest))
@@ -140,29 +144,36 @@ class Sim:
         return copy.deepcopy(stored)
 
     def _bind(self, target: ObjectRef, stored: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = _spec(stored)
+        wanted = wishes.read(stored)
         module = self._world.modules.get(wanted.source)
         generation = stored["metadata"]["generation"]
         running = target in self._world.filters
+        if wanted.suspended:
+            return _suspended(generation, stored["status"])
         if module is None:
             missing = f"{wanted.source} was not pushed"
             return _status(generation, running, [("Pulled", False, "NotFound", missing)])
+        sha256 = hashlib.sha256(module).hexdigest()
+        if wanted.sha256 not in ("", sha256):
+            other = f"{wanted.source}: must hold sha256:{wanted.sha256}: holds sha256:{sha256}"
+            return _status(generation, running, [("Pulled", False, "PinMismatch", other)])
         pulled = ("Pulled", True, "Pulled", wanted.source)
         try:
-            slot = sidecar.Slot(world.World(), module, Plugin(target.name, wanted.root_id, wanted.vm_id))
+            slot = sidecar.Slot(world.World(), module, wanted.plugin)
         except world.NotSimulated as error:
             raise Refused(str(error)) from error
         if slot.error:
             return _status(generation, running, [pulled, ("Verified", False, "NotLoaded", slot.error)])
-        found = _Filter(slot, wanted.ports, wanted.labels, target.namespace)
+        found = _Filter(
+            slot, wanted.ports, wanted.labels, target.namespace, (*wanted.rank, target.namespace, target.name)
+        )
         self._world.filters[target] = found
         done = [
             pulled,
             ("Verified", True, "Verified", "; ".join(slot.notes)),
             ("Programmed", True, "Programmed", ""),
         ]
-        digest = {"digest": f"sha256:{hashlib.sha256(module).hexdigest()}"}
-        return _status(generation, running, done) | digest
+        return _status(generation, running, done) | {"digest": f"sha256:{sha256}"}
 
     def delete(self, target: ObjectRef) -> bool:
         """Forget an object and what it did."""
@@ -182,10 +193,10 @@ class Sim:
             return Response(None, error=f"no workload {wish.to!r}: sim has {', '.join(_WORKLOADS)}")
         if wish.port not in workload.ports:
             return Response(None, error=f"connection refused: {wish.to} does not listen at {wish.port}")
-        chosen = [f.slot for f in self._world.filters.values() if f.applies(workload, wish.port)]
+        chosen = [f for f in self._world.filters.values() if f.applies(workload, wish.port)]
         proxy = sidecar.Sidecar(world.World(), exchange.Route(_CLUSTER))
         proxy.world.clusters.answers[_CLUSTER] = _details(wish.port)
-        proxy.slots.extend(chosen)
+        proxy.slots.extend(found.slot for found in sorted(chosen, key=lambda found: found.rank))
         try:
             received = proxy.request(_sent(wish), wish.timeout * 1000)
         except world.NotSimulated as error:
@@ -233,27 +244,6 @@ class Sim:
         (folder / "filters.log").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class _Spec:
-    source: str
-    ports: tuple[int, ...]
-    labels: Mapping[str, str]
-    root_id: str
-    vm_id: str
-
-
-def _spec(manifest: Mapping[str, Any]) -> _Spec:
-    try:
-        of = manifest["spec"]["filter"]
-        source = of["source"]
-        place = source["registry"]["image"] if "registry" in source else source["object"]["url"]
-        labels = manifest["spec"]["selector"]["matchLabels"]
-        ports = tuple(int(port) for port in of.get("applyPorts") or ())
-    except (KeyError, TypeError, ValueError) as error:
-        raise Refused(f"AutoWasm: spec is not as it must be: {error!r}") from error
-    return _Spec(str(place), ports, labels, of.get("rootID", ""), of.get("vmID", ""))
-
-
 def _reference(manifest: Mapping[str, Any]) -> ObjectRef:
     metadata = manifest.get("metadata") or {}
     if not (manifest.get("apiVersion") and manifest.get("kind") and metadata.get("name")):
@@ -269,6 +259,14 @@ def _born(stored: Mapping[str, Any], before: Mapping[str, Any] | None, version: 
     kept = {key: before["metadata"][key] for key in ("uid", "creationTimestamp", "generation")}
     kept["generation"] += before.get("spec") != stored.get("spec")
     return kept
+
+
+def _suspended(generation: int, before: Mapping[str, Any]) -> dict[str, Any]:
+    """All that was known stays, and so does the filter."""
+    said = _status(generation, running=False, conditions=[("Suspended", True, "Suspended", "")])
+    others = [item for item in before.get("conditions") or () if item["type"] != "Suspended"]
+    told = {"observedGeneration": generation, "conditions": [*others, *said["conditions"]]}
+    return {"phase": "Pending", **before, **told}
 
 
 def _status(generation: int, running: bool, conditions: list[tuple[str, bool, str, str]]) -> dict[str, Any]:
