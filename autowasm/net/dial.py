@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpcore2
@@ -22,7 +23,10 @@ HOME: Final = "home"
 """Extension of a request: the host that its sender means. Redirects keep it, whoever they lead to."""
 
 _THIS_HOST: Final = "127.0.0.1"
-_NAME_IT: Final = "Where this host itself is meant, name it as localhost, *.localhost or by its address."
+_NAME_IT: Final = (
+    "Where this host itself is meant, as by a tunnel, name it as localhost, *.localhost or by its address, "
+    "or allow it: wasmc --allow-loopback."
+)
 
 
 class Blocked(httpx2.TransportError):
@@ -33,25 +37,45 @@ class Blocked(httpx2.TransportError):
         self.remedy = remedy
 
 
-async def check(request: httpx2.Request) -> None:
-    """Refuse a request by what its URL says, also where a proxy would do the dialling; a hook of the client.
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Which addresses may be asked and dialled. ``loopback``: this host also by others' names."""
 
-    Raises:
-        Blocked: an address that nobody may name, or this host where somebody else named it.
-    """
-    host = request.url.host
-    home = request.extensions.setdefault(HOME, host)
-    address = addresses.parse(host)
-    if address is not None and (why := addresses.refusal(address, loopback=True)):
-        raise Blocked(f"{host} is {why}")
-    if addresses.means_loopback(host) and not addresses.means_loopback(home):
-        raise Blocked(f"{host} is this host, which {ascii(home)[1:-1]} must not lead to")
+    loopback: bool = False
+
+    async def check(self, request: httpx2.Request) -> None:
+        """Refuse a request by what its URL says, also where a proxy would do the dialling; a hook of the client.
+
+        Raises:
+            Blocked: an address that nobody may name, or this host where somebody else named it.
+        """
+        host = request.url.host
+        home = request.extensions.setdefault(HOME, host)
+        address = addresses.parse(host)
+        if address is not None and (why := addresses.refusal(address, loopback=True)):
+            raise Blocked(f"{host} is {why}")
+        if addresses.means_loopback(host) and not (self.loopback or addresses.means_loopback(home)):
+            raise Blocked(f"{host} is this host, which {ascii(home)[1:-1]} must not lead to", _NAME_IT)
+
+    def sift(self, host: str, found: Sequence[str]) -> list[str]:
+        """Of the addresses of a host those that may be dialled.
+
+        Raises:
+            Blocked: none may.
+        """
+        loopback = self.loopback or addresses.means_loopback(host)
+        refusals = {text: _refusal(text, loopback=loopback) for text in found}
+        allowed = [text for text in found if not refusals[text]]
+        if not allowed:
+            leads_here = any(addresses.means_loopback(text) for text in found)
+            raise Blocked(f"{found[0]} is {refusals[found[0]]}", _NAME_IT if leads_here else "")
+        return allowed
 
 
 class Transport(httpx2.AsyncHTTPTransport):
     """The library's transport, with our dialling."""
 
-    def __init__(self, trust: ssl.SSLContext, *, guarded: bool) -> None:
+    def __init__(self, trust: ssl.SSLContext, guard: Guard | None) -> None:
         super().__init__(verify=trust)
         # The library offers no way to name who dials, but for making its pool; a test holds it to that.
         self._pool = httpcore2.AsyncConnectionPool(
@@ -59,14 +83,14 @@ class Transport(httpx2.AsyncHTTPTransport):
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
-            network_backend=_Dialer(guarded=guarded),
+            network_backend=_Dialer(guard),
         )
 
 
 class _Dialer(httpcore2.AsyncNetworkBackend):
-    def __init__(self, *, guarded: bool) -> None:
+    def __init__(self, guard: Guard | None) -> None:
         self._inner = httpcore2.AnyIOBackend()
-        self._guarded = guarded
+        self._guard = guard
 
     async def connect_tcp(
         self,
@@ -88,15 +112,7 @@ class _Dialer(httpcore2.AsyncNetworkBackend):
     async def _allowed(self, host: str, port: int, timeout: float | None) -> list[str]:
         """The addresses of a host that may be dialled, in the resolver's order."""
         found = await _resolve(host, port, timeout)
-        if not self._guarded:
-            return found
-        loopback = addresses.means_loopback(host)
-        refusals = {text: _refusal(text, loopback=loopback) for text in found}
-        allowed = [text for text in found if not refusals[text]]
-        if not allowed:
-            leads_here = any(addresses.means_loopback(text) for text in found)
-            raise Blocked(f"{found[0]} is {refusals[found[0]]}", _NAME_IT if leads_here else "")
-        return allowed
+        return found if self._guard is None else self._guard.sift(host, found)
 
 
 def _refusal(text: str, *, loopback: bool) -> str:

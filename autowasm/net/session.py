@@ -11,6 +11,7 @@ import functools
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import httpx2
@@ -24,11 +25,25 @@ _HEADERS: Final = {"User-Agent": "autowasm", "Accept-Encoding": "identity"}  # d
 _PACE: Final = pace.Pace()
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a person at a terminal may allow, and nothing that runs by itself.
+
+    ``any_certificate``: also one that nobody vouches for. ``loopback``: names of others that lead to this host.
+    """
+
+    any_certificate: bool = False
+    loopback: bool = False
+
+
+STRICT: Final = Allowed()
+
+
 def client(
     *,
     timeout: float,
     ca_file: str | None = None,
-    insecure: bool = False,
+    allowed: Allowed = STRICT,
     proxies: bool = True,
     least: pace.Pace = _PACE,
 ) -> httpx2.AsyncClient:
@@ -37,7 +52,7 @@ def client(
     Args:
         timeout: seconds that connecting, each read and each write may take.
         ca_file: PEM file of authorities that are trusted beside the system's.
-        insecure: whether any certificate will do; for tests, never for a controller.
+        allowed: what is taken beyond that.
         proxies: whether strangers are asked: through the proxies that the environment names, and never at
             addresses that are this host's or its cloud's alone. Peers that an operator named need neither.
         least: what every server must do in time.
@@ -47,19 +62,18 @@ def client(
     """
     # The library writes every URL into the log, the signed ones of blob storage with their signature.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    trust = functools.cache(_blind if insecure else lambda: _trust(ca_file))
+    trust = functools.cache(_blind if allowed.any_certificate else lambda: _trust(ca_file))
     if ca_file:
         trust()  # so that it is refused now where it is none
+    guard = dial.Guard(allowed.loopback) if proxies else None
     return httpx2.AsyncClient(
-        transport=pace.Transport(
-            _ByScheme(lambda given: dial.Transport(given, guarded=proxies), trust), least
-        ),
+        transport=pace.Transport(_ByScheme(lambda given: dial.Transport(given, guard), trust), least),
         trust_env=False,
         timeout=timeout,
         headers=_HEADERS,
         max_redirects=limits.REDIRECTS,
         mounts=_mounts(trust, least) if proxies else None,
-        event_hooks={"request": [dial.check]} if proxies else None,
+        event_hooks={"request": [guard.check]} if guard else None,
     )
 
 

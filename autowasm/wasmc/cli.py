@@ -93,6 +93,7 @@ def _run() -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), "", 1)
     except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
         return 130
 
 

@@ -29,6 +29,7 @@ class Connection:
     plain_http: bool
     insecure: bool
     ca_file: str | None
+    allow_loopback: bool
 
     def credentials(self, reference: Reference) -> Credentials | None:
         """Those given, else those that the user keeps (Docker's config.json, a credential helper), else None.
@@ -51,7 +52,8 @@ class Connection:
         if self.insecure and self.ca_file:
             raise errors.Usage("--insecure: must not be given together with --ca-file")
         timeout = limits.PULL_TIMEOUT_SECONDS
-        return session.client(timeout=timeout, ca_file=self.ca_file, insecure=self.insecure)
+        allowed = session.Allowed(any_certificate=self.insecure, loopback=self.allow_loopback)
+        return session.client(timeout=timeout, ca_file=self.ca_file, allowed=allowed)
 
     @asynccontextmanager
     async def registry(self) -> AsyncIterator[client.Registry]:
@@ -78,7 +80,7 @@ def _password() -> str:
 def options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a connection; it receives one value, ``connection``."""
 
-    @click.option("--username", envvar="WASMC_USERNAME", show_envvar=True, help="Who to log in as.")
+    @click.option("-u", "--username", envvar="WASMC_USERNAME", show_envvar=True, help="Who to log in as.")
     @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
     @click.option(
         "--plain-http",
@@ -100,6 +102,13 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         show_envvar=True,
         metavar="PEM",
         help="Authorities to trust beside the system's.",
+    )
+    @click.option(
+        "--allow-loopback",
+        envvar="WASMC_ALLOW_LOOPBACK",
+        show_envvar=True,
+        is_flag=True,
+        help="Let other names than localhost lead to this host, as a tunnel and a line in /etc/hosts do.",
     )
     @functools.wraps(command)
     def wrapped(**given: Any) -> None:

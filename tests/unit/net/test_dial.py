@@ -202,3 +202,30 @@ def test_peers_of_an_operator():
         port = server.host.partition(":")[2]
         url = f"http://0.0.0.0:{port}/"
         assert asyncio.run(_ask(url, proxies=False)).status_code == 204
+
+
+def _allowing(url: str, *answers: list[str]) -> int:
+    """Ask where this host is allowed by any name, while the name resolves to these."""
+
+    async def main() -> int:
+        allowed = session.Allowed(loopback=True)
+        async with session.client(timeout=5, allowed=allowed) as http:
+            return (await http.get(url, follow_redirects=True)).status_code
+
+    with contextlib.closing(_Resolving()) as loop:
+        loop.answers = list(answers)
+        return loop.run_until_complete(main())
+
+
+def test_tunnel():
+    """Where it is allowed, another's name may lead to this host, by its address and by a redirect; not to metadata."""
+    with tiny_server.serving() as server:
+        server.routes["GET", "/"] = Answer(302, headers={"Location": f"{server.url}/x"})
+        server.routes["GET", "/x"] = Answer(204)
+        port = server.host.partition(":")[2]
+        assert _allowing(f"http://tunnel.example:{port}/", ["127.0.0.1"]) == 204
+        with pytest.raises(dial.Blocked):
+            _allowing(f"http://tunnel.example:{port}/", ["169.254.169.254"])
+        with pytest.raises(dial.Blocked) as caught:
+            _resolved(f"http://tunnel.example:{port}/", ["127.0.0.1"])
+    assert "--allow-loopback" in caught.value.remedy
