@@ -238,6 +238,9 @@ def test_a_new_controller_gets_modules_back_from_wasmers(world, pair, token_file
         two.flags = (LEASE, f"--wasmer={wasmer.url}")
         two.start()
     assert (two.data / "sha256" / sha(V1)).read_bytes() == V1
+    two.stop()
+    two.flags = (LEASE,)  # what comes next is not that wasmer's to serve
+    two.start()
     one.stop()
     converge(lambda: leads(two))
     world.witness(world.push("back:v1", V2))
