@@ -172,13 +172,17 @@ def _with_module(
     if waits and (present is None or standing.digest_of(present) != module.digest):
         return _finish(facts, wanted, _Stages(pull, check, serve), waits)
     desired = envoyfilter.render(spec, module.digest, install, order=facts.place.number)
+    settled = present is not None and not standing.drifted(present, desired)
+    if not settled and _status(wanted).get("digest") == str(module.digest):
+        # Whom the EnvoyFilter reached while it was not as it must be is nothing to be said of the mended one.
+        facts = dataclasses.replace(facts, audience=None)
     later = waits or (again_after(fault) if fault else None)
     done = _finish(facts, wanted, _Stages(pull, check, serve, Done()), later)
+    if settled:
+        return done
     if present is None:
         return dataclasses.replace(done, write=desired)
-    if standing.drifted(present, desired):
-        return dataclasses.replace(done, write=_same_object(desired, present), force=True)
-    return done
+    return dataclasses.replace(done, write=_same_object(desired, present), force=True)
 
 
 def _finish(facts: Facts, wanted: Wanted, stages: _Stages, again: Again | None = None) -> Plan:

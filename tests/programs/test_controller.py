@@ -197,7 +197,7 @@ def test_drift_is_mended(world, edit):
     wanted = world.envoyfilter()
     world.admin.patch(EnvoyFilter, "test", edit, namespace="default", patch_type=PatchType.MERGE)
     converge(lambda: same(world.envoyfilter(), wanted))
-    assert world.phase() == "Synced"
+    world.settled("Synced")
 
 
 def same(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
