@@ -14,6 +14,7 @@ import hashlib
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from autowasm.digest import Digest
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
 
+_NEW_SECONDS: Final = 60.0
 _MODE: Final = 0o444  # nobody writes to a blob again
 
 
@@ -115,7 +117,10 @@ def _drop_unlocked(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody writes it
-        path.unlink()
+        found = os.fstat(descriptor)
+        # An empty one may be somebody's who is about to lock it.
+        if found.st_size or time.time() - found.st_mtime > _NEW_SECONDS:
+            path.unlink()
     finally:
         os.close(descriptor)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import json
+import math
 import os
 import uuid
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ class Ledger:
             time: seconds since the epoch.
         """
         key = address, digest
-        if 0 <= time - self._latest.get(key, 0.0) < _SAME_SECONDS:
+        if 0 <= time - self._latest.get(key, -math.inf) < _SAME_SECONDS:
             return False
         if len(self._latest) > limits.LEDGER_RECORDS:
             self._latest.clear()
@@ -104,7 +105,7 @@ class Ledger:
             return
         data = "".join(_line(record) for record in records).encode()
         with drafts.judged("ledger of fetches", len(data)):
-            if self._lines > 2 * limits.LEDGER_RECORDS:
+            if self._lines + len(records) > 2 * limits.LEDGER_RECORDS:
                 self._rewrite()
             else:
                 self._append(data)

@@ -20,6 +20,7 @@ import h2.exceptions
 
 from autowasm import limits
 from autowasm.wasmer.http.caps import Caps
+from autowasm.wasmer.http.frames import Frames
 from autowasm.wasmer.http.messages import Answer, Handler, Request, Span
 from autowasm.wasmer.http.wire import Late, Wire
 
@@ -57,7 +58,8 @@ class _Connection:
     async def run(self, data: bytes) -> None:
         """Read until the end."""
         self._h2.initiate_connection()
-        while data:
+        frames = Frames(len(PREFACE))
+        while data and frames.fit(data):
             try:
                 events = self._h2.receive_data(data)
             except h2.exceptions.ProtocolError:

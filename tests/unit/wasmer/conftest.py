@@ -9,7 +9,7 @@ import httpx2
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from autowasm.net import places
@@ -30,11 +30,31 @@ class Controller:
         self.go = threading.Event()
         self.go.set()
         self.url = ""
+        self.tellings = []
+        self.records = []
+        self.told = threading.Event()
+        self.refused = None
 
     @property
     def app(self):
         """What answers."""
-        return Starlette(routes=[Route("/blobs/{digest}", self._blob)])
+        fetches = Route("/fetches", self._fetches, methods=["POST"])
+        return Starlette(routes=[Route("/blobs/{digest}", self._blob), fetches])
+
+    async def _fetches(self, request):
+        # As the contract has it: what is missing is asked for once.
+        if self.status or request.headers.get("authorization") != f"Bearer {self.token}":
+            return Response(status_code=self.status or 401)
+        telling = await request.json()
+        self.tellings.append(telling)
+        have = self.records[-1]["n"] if self.records else 0
+        if telling["after"] > have and self.refused != telling["after"]:
+            self.refused = telling["after"]
+            return JSONResponse({"have": have})
+        self.records += [record for record in telling["fetches"] if record["n"] > have]
+        if self.records:
+            self.told.set()
+        return JSONResponse({"have": self.records[-1]["n"] if self.records else have})
 
     def _blob(self, request):
         # Not a coroutine: it runs in a thread of its own and may wait there.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autowasm import serving
+from autowasm import limits, serving
 from autowasm.digest import Digest
 
 MODULE = b"\0asm\x01\0\0\0" + b"module"
@@ -72,3 +72,46 @@ def test_metrics(wasmer, store, http):
     assert 'wasmer_requests_total{status="400"} 1.0' in lines
     assert f"wasmer_sent_bytes_total {float(len(MODULE))}" in lines
     assert "wasmer_modules 1.0" in lines
+
+
+def test_known_module(wasmer, store, http):
+    """Who has the module already is told so, without it."""
+    digest = store.put(MODULE)
+    answer = http.get(
+        wasmer() + serving.module_path(digest), headers={"if-none-match": f'"x", "{digest.hex}"'}
+    )
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["etag"] == f'"{digest.hex}"'
+
+
+def test_part(wasmer, store, http):
+    """A part of a module is answered as such, and where there is no such part the size."""
+    url = wasmer() + serving.module_path(store.put(MODULE))
+    part = http.get(url, headers={"range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, MODULE[4:8])
+    assert part.headers["content-range"] == f"bytes 4-7/{len(MODULE)}"
+    none = http.get(url, headers={"range": "bytes=400-"})
+    assert (none.status_code, none.headers["content-range"]) == (416, f"bytes */{len(MODULE)}")
+
+
+def test_rate(wasmer, store, http):
+    """An address that asks too often is told when to come again; probes are not counted."""
+    url = wasmer(rate=0.001)
+    path = url + serving.module_path(store.put(MODULE))
+    statuses = [http.head(path).status_code for _ in range(int(limits.REQUESTS_BURST))]
+    assert statuses == [200] * len(statuses)
+    refused = http.head(path)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert http.get(url + "/readyz").status_code == 200
+    assert 'wasmer_refused_total{reason="rate"} 1.0' in http.get(url + "/metrics").text
+
+
+def test_damage_on_disk_is_seen(wasmer, store, http, root):
+    """A module whose file is changed after it was served is not served any more."""
+    digest = store.put(MODULE)
+    url = wasmer() + serving.module_path(digest)
+    assert http.get(url).content == MODULE
+    path = root / "sha256" / digest.hex
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    assert http.get(url).status_code == 503
