@@ -33,6 +33,9 @@ from autowasm.controller.sidecars.statistics import Statistics
 LAG_SECONDS: Final = 15.0
 """After how long somebody who was not told of has not fetched: wasmers tell at once, and each 10 s what went wrong."""
 
+_SUMS_SECONDS: Final = 10.0 + limits.CLOCKS_APART_SECONDS
+"""How far Envoy's uptime may be behind: it sums up every five seconds, or ten."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -41,14 +44,14 @@ class Look:
     at: float
     seen: Statistics
 
-    def began_before(self, time: float) -> bool:
-        """Whether this Envoy process is older than that."""
-        return self.at - self.seen.uptime <= time + limits.CLOCKS_APART_SECONDS
+    def began_after(self, time: float) -> bool:
+        """Whether this Envoy process surely began after that."""
+        return self.at - self.seen.uptime - _SUMS_SECONDS > time
 
-    def same_process(self, other: Look) -> bool:
-        """Whether both are of one Envoy process."""
-        apart = (self.at - self.seen.uptime) - (other.at - other.seen.uptime)
-        return abs(apart) <= limits.CLOCKS_APART_SECONDS
+    def follows(self, other: Look) -> bool:
+        """Whether it is of the same Envoy process as that one before it."""
+        apart = abs((self.at - self.seen.uptime) - (other.at - other.seen.uptime))
+        return other.at < self.at and apart <= _SUMS_SECONDS and self.seen.updates >= other.seen.updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def _waits(wishes: Iterable[Wish], look: Look) -> str:
         return "its sidecar waits for a module"
     for wish in wishes:
         assert wish.fetched is not None
-        if not look.began_before(wish.fetched):
+        if look.began_after(wish.fetched):
             return "its sidecar was started again, and has not asked for the module since"
         # A whole second is what an EnvoyFilter's time has.
         if wish.fetched < wish.since and look.seen.updated < wish.since:
@@ -115,8 +118,7 @@ def _waits(wishes: Iterable[Wish], look: Look) -> str:
 
 def _grew(base: Look, look: Look, filters: int, known: AbstractSet[str]) -> bool:
     return (
-        base.at < look.at
-        and base.same_process(look)
+        look.follows(base)
         and look.seen.plugins - base.seen.plugins <= known
         and look.seen.vms >= base.seen.vms + filters * look.seen.vms_each
     )

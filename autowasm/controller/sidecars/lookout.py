@@ -125,6 +125,10 @@ class Lookout:
             sight.fault = f"its statistics cannot be read: {fault.message}"
         else:
             sight.take(Look(at, seen), pod, self._wanted(pod), records)
+            _log.debug(
+                "sidecar looked at",
+                extra={"pod": str(pod.key), "seen": str(seen), "found": str(sight.finding)},
+            )
 
     def _open(self, pod: Pod) -> bool:
         sight = self.sight(pod)

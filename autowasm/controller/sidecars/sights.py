@@ -60,7 +60,7 @@ class Sight:
 
     def take(self, look: Look, pod: Pod, wanted: Mapping[Key, Target], records: Records) -> None:
         """Take in a look at it; ``wanted``: all that should be here."""
-        if self.last is not None and not look.same_process(self.last):
+        if self.last is not None and not look.follows(self.last):
             self.proven.clear()
             self._base = None
         wishes = {key: self._wish(key, target, pod, records) for key, target in wanted.items()}

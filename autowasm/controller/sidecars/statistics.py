@@ -34,7 +34,8 @@ class Statistics:
         draining: listeners and filter chains that were replaced and still serve old connections.
         updated: seconds since the epoch at which the last update of listeners was taken, by the sidecar's clock.
         failures: modules that were given up, since the last time that there was no Wasm filter at all.
-        uptime: seconds since Envoy began.
+        updates: updates of listeners that were taken since Envoy began.
+        uptime: seconds since Envoy began, as they were when it last summed up: some seconds ago.
         plugins: names of filters that are or were there, as Prometheus writes them.
     """
 
@@ -44,6 +45,7 @@ class Statistics:
     draining: int
     updated: float
     failures: int
+    updates: int
     uptime: float
     plugins: frozenset[str] = frozenset()
 
@@ -60,8 +62,8 @@ def read(text: str) -> Statistics:
         ValueError: it is not Prometheus' format, or not Envoy's.
     """
     values = _values(text)
-    if "envoy_server_concurrency" not in values:
-        raise ValueError("statistics: must be Envoy's, have no envoy_server_concurrency")
+    if not values.get("envoy_server_concurrency"):
+        raise ValueError("statistics: must be of an Envoy that has begun, have no envoy_server_concurrency")
     draining = ("total_listeners_draining", "total_filter_chains_draining")
     return Statistics(
         vms=sum(int(value) for name, value in values.items() if _VMS.fullmatch(name)),
@@ -70,6 +72,7 @@ def read(text: str) -> Statistics:
         draining=sum(int(values.get(_MANAGER + name, 0)) for name in draining),
         updated=values.get(f"{_MANAGER}lds_update_time", 0.0) / 1000,
         failures=int(values.get("envoy_wasm_remote_load_fetch_failures", 0)),
+        updates=int(values.get(f"{_MANAGER}lds_update_success", 0)),
         uptime=values.get("envoy_server_uptime", 0.0),
         plugins=frozenset(match[1] for name in values if (match := _PLUGIN.fullmatch(name))),
     )

@@ -15,6 +15,7 @@ from autowasm.controller.sidecars import statistics
 TEXT = """\
 # TYPE envoy_listener_manager_lds_update_rejected counter
 envoy_listener_manager_lds_update_rejected{} 0
+envoy_listener_manager_lds_update_success{} 12
 # TYPE envoy_wasm_envoy_wasm_runtime_v8_created counter
 envoy_wasm_envoy_wasm_runtime_v8_created{} 8
 # TYPE envoy_wasm_my_ns_hello_x_vm_reload counter
@@ -55,6 +56,7 @@ def test_what_envoy_says():
         draining=3,
         updated=1795575708.456,
         failures=3,
+        updates=12,
         uptime=17.0,
         plugins=frozenset({"my_ns_hello_x", "other"}),
     )
@@ -68,7 +70,16 @@ def test_without_any_filter():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "hello", "<html>", 'x{a="b} 1', "up 1\n", "envoy_server_concurrency{} NaN\n"]
+    "text",
+    [
+        "",
+        "hello",
+        "<html>",
+        'x{a="b} 1',
+        "up 1\n",
+        "envoy_server_concurrency{} NaN\n",
+        "envoy_server_concurrency{} 0\n",
+    ],
 )
 def test_what_is_none_of_envoy_s(text):
     """What is no statistics of an Envoy is refused, never read as zeros."""

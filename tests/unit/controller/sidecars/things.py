@@ -42,7 +42,15 @@ def target(digest=V1, *, since=200.0, namespace="default", plugin="hello", **mor
 
 def look(at=210.0, *, began=100.0, **more):
     """A look at an Envoy of two workers, so that each filter has four VMs."""
-    values = {"vms": 0, "warming": 0, "draining": 0, "updated": 0.0, "failures": 0, "plugins": ()} | more
+    values = {
+        "vms": 0,
+        "warming": 0,
+        "draining": 0,
+        "updated": 0.0,
+        "failures": 0,
+        "updates": 1,
+        "plugins": (),
+    } | more
     return Look(
         at,
         Statistics(
@@ -52,6 +60,7 @@ def look(at=210.0, *, began=100.0, **more):
             draining=values["draining"],
             updated=values["updated"],
             failures=values["failures"],
+            updates=values["updates"],
             uptime=at - began,
             plugins=frozenset(values["plugins"]),
         ),
