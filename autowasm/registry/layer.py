@@ -47,12 +47,14 @@ class Download:
                 await self._read(exchange, access)
                 return self._finish()
             except errors.Retry:
+                if self._size == self._layer.size:
+                    return self._finish()  # cut after the last byte: there is no rest to ask for
                 if not ranges.helped(before, self._size):
                     raise
 
     async def _read(self, exchange: Exchange, access: Access) -> None:
         url = httpx2.URL(f"{access.api}/blobs/{self._layer.digest}")
-        call = Call("GET", url, (200, 206), ranges.ask(self._size))
+        call = Call("GET", url, (200, 206), ranges.ask(self._size, self._layer.size))
         async with exchange.open(call, access) as response:
             skipped = self._size - ranges.start(response, self._size, self._origin)
             await pipe.through(ranges.pieces(response, skipped), self._feed)

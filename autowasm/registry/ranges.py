@@ -15,9 +15,12 @@ from autowasm.oci import blame
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,20})-[0-9]{1,20}/(?:[0-9]{1,20}|\*)")
 
 
-def ask(at: int) -> dict[str, str]:
-    """The fields of a request for what comes from byte ``at`` on."""
-    return {"Range": f"bytes={at}-"} if at else {}
+def ask(at: int, size: int | None = None) -> dict[str, str]:
+    """The fields of a request for what comes from byte ``at`` on; its end is said where the size is known.
+
+    Without the end, which the RFC leaves away, the registry of go-containerregistry refuses it.
+    """
+    return {"Range": f"bytes={at}-{'' if size is None else size - 1}"} if at else {}
 
 
 def start(response: httpx2.Response, at: int, origin: blame.Origin) -> int:

@@ -66,7 +66,7 @@ class Stream:
 
     async def _read(self, position: int) -> AsyncGenerator[bytes, None]:
         url = httpx2.URL(f"{self._access.api}/blobs/{self.digest}")
-        call = Call("GET", url, (200, 206), ranges.ask(position))
+        call = Call("GET", url, (200, 206), ranges.ask(position, self.size))
         async with self._exchange.open(call, self._access) as response:
             begins = ranges.start(response, position, self._origin)
             async for piece in ranges.pieces(response, position - begins):

@@ -138,6 +138,12 @@ def _index(*options: str) -> Make:
     return make
 
 
+def _nested(shop: Workshop, ref: str) -> None:
+    _index()(shop, f"{ref}-inner")
+    digest = shop.run("crane", "digest", f"{ref}-inner").decode().strip()
+    shop.run("oras", "manifest", "index", "create", "--plain-http", ref, digest)
+
+
 def _oras(files: Mapping[str, tuple[str, bytes]], config: str = "") -> Make:
     return lambda shop, ref: shop.oras(ref, files, config)
 
@@ -187,6 +193,7 @@ TABLE = {
     ),
     "index": Row("buildx", "crane", _index(), "oci-image", True),
     "docker's list": Row("docker manifest", "crane", _index("--docker-empty-base"), "oci-image", True),
+    "index in an index": Row("oras", "oras", _nested, "oci-image", True),
     "two layers": Row(
         "wasme", "oras", _oras(dict([RUNTIME, CONTENT]), layouts.MODULE_CONFIG), "module-artifact", True
     ),

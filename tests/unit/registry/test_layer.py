@@ -18,6 +18,7 @@ MODULE = b"\0asm\1\0\0\0" + random.Random(6).randbytes(3 * MIB)  # noise that gz
 MADE = artifact.image(MODULE)
 LAYER = MADE.blobs[1]
 BLOB = f"{stored.BASE}/blobs/{LAYER.digest}"
+END = len(LAYER.data) - 1
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def server():
 
 def _ranged(seen: tiny_server.Seen, data: bytes = LAYER.data, cut: int = PART) -> Answer:
     """The rest that was asked for."""
-    at = int(seen.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+    at = int(seen.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
     where = {"Content-Range": f"bytes {at}-{len(data) - 1}/{len(data)}"}
     return Answer(206 if at else 200, data[at:], where if at else {}, cut=cut)
 
@@ -47,14 +48,14 @@ def test_goes_on(server):
     """After a cut the rest alone is asked for, as often as it takes: tries that bring bytes are not counted."""
     server.routes["GET", BLOB] = _ranged
     assert _pull(server) == MODULE
-    assert _asked(server) == [None, f"bytes={PART}-", f"bytes={2 * PART}-"]
+    assert _asked(server) == [None, f"bytes={PART}-{END}", f"bytes={2 * PART}-{END}"]
 
 
 def test_server_without_ranges(server):
     """A server that sends the whole again is taken from where the former try ended."""
     server.routes["GET", BLOB] = [Answer(200, LAYER.data, cut=2 * MIB + 5), Answer(200, LAYER.data)]
     assert _pull(server) == MODULE
-    assert _asked(server) == [None, f"bytes={2 * MIB + 5}-"]
+    assert _asked(server) == [None, f"bytes={2 * MIB + 5}-{END}"]
 
 
 def test_rest_of_something_else(server):
@@ -99,7 +100,7 @@ def test_faults_in_between(server):
 
     server.routes["GET", BLOB] = part
     assert _pull(server) == MODULE
-    assert _asked(server) == [None, *[f"bytes={PART}-"] * 3, f"bytes={2 * PART}-"]
+    assert _asked(server) == [None, *[f"bytes={PART}-{END}"] * 3, f"bytes={2 * PART}-{END}"]
 
 
 def test_cut_again_and_again(server):
@@ -108,4 +109,15 @@ def test_cut_again_and_again(server):
     with pytest.raises(errors.Retry) as caught:
         _pull(server)
     assert caught.value.message.endswith("tried 3 times")
-    assert _asked(server) == [None, "bytes=100-", "bytes=200-"]
+    assert _asked(server) == [None, f"bytes=100-{END}", f"bytes=200-{END}"]
+
+
+def test_cut_after_the_last_byte(server):
+    """A connection that breaks after the last byte has brought the whole: nothing more is asked for."""
+    chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (
+        len(LAYER.data),
+        LAYER.data,
+    )
+    server.routes["GET", BLOB] = [Answer(stream=lambda: iter([chunk])), Answer(416)]
+    assert _pull(server) == MODULE
+    assert _asked(server) == [None]
