@@ -103,6 +103,7 @@ def wanted_of(described: dict[str, Any], case: dict[str, Any]) -> Wanted:
     if status == "as-planned":
         before = {name: value for name, value in described.items() if name != "source_fault"}
         settled = {**case, "wanted": {**before, "status": None, "report": "passed"}, "envoyfilter": None}
+        settled.pop("audience", None)
         obj["status"] = plan.plan(facts(settled), INSTALL).status
     elif status:
         obj["status"] = {
