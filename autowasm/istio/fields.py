@@ -7,8 +7,13 @@ its default mean the same.
 
 from __future__ import annotations
 
+from typing import Final
+
 from autowasm.istio import reading, schema, spec
 from autowasm.istio.schema import Schema
+
+_LABEL_NAME: Final = f"size(key) <= {reading.LABEL_KEY_MAX} && key.matches(r'{reading.LABEL_KEY}')"
+_BAD_LABEL_NAME: Final = f"self.filter(key, !({_LABEL_NAME}))[0]"
 
 
 def of_spec() -> Schema:
@@ -193,6 +198,8 @@ def _source() -> Schema:
     one = schema.rule(
         "has(self.registry) != has(self.object)", "must hold exactly one of registry and object"
     )
+    found = "(has(self.registry) ? 'registry and object' : 'neither')"
+    one["messageExpression"] = f"'{one['message']}, found ' + {found}"
     return source | {"x-kubernetes-validations": [one]}
 
 
@@ -209,10 +216,8 @@ def _selector() -> Schema:
             "pattern": reading.LABEL_VALUE,
         },
         "x-kubernetes-validations": [
-            schema.rule(
-                f"self.all(key, size(key) <= {reading.LABEL_KEY_MAX} && key.matches(r'{reading.LABEL_KEY}'))",
-                "must have label names as keys",
-            )
+            schema.rule(f"self.all(key, {_LABEL_NAME})", "must have label names as keys")
+            | {"messageExpression": f'"must have label names as keys, found \'" + {_BAD_LABEL_NAME} + "\'"'}
         ],
     }
     return schema.mapping(
