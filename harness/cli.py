@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "plan": "plan",
     "compare": "compare",
     "down": "down",
+    "chaos": "chaos",
     "up": "up",
     "exec": "exec",
     "doctor": "doctor",
@@ -48,6 +49,7 @@ def main() -> None:
       harness run scenarios/hello-world.yaml --mesh sim
       harness run --mesh kind                      on a real cluster, made here and removed afterwards
       harness plan                                 which scenarios run on which mesh, and why not
+      harness chaos --minutes 10                   accidents at random, and nobody may notice
       harness up                                   a mesh to play with; Ctrl-C takes it down
       harness exec -- curl -s 10.99.1.2:9080/      run a command inside it
       harness doctor                               what each mesh needs here, and what is missing

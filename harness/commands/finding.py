@@ -16,7 +16,7 @@ from harness.scenario import load, model
 from harness.scenario.faults import BadFile
 
 FOLDER: Final = "scenarios"
-_SAMPLES: Final = "wasm_samples"
+SAMPLES: Final = "wasm_samples"
 _MODULE_SUFFIXES: Final = (".wasm", ".wat", ".hex")
 
 
@@ -104,6 +104,6 @@ class Sources:
 def _samples_folder(scenario: str) -> Path:
     parents = Path(scenario).resolve().parents
     for above in parents:
-        if (above / _SAMPLES).is_dir():
-            return above / _SAMPLES
-    raise ValueError(f"there is no folder {_SAMPLES} above {scenario}: name a .wasm file beside the scenario")
+        if (above / SAMPLES).is_dir():
+            return above / SAMPLES
+    raise ValueError(f"there is no folder {SAMPLES} above {scenario}: name a .wasm file beside the scenario")

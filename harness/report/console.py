@@ -13,6 +13,7 @@ from rich.status import Status
 from rich.text import Text
 
 from harness import events
+from harness.report import recovery
 
 _SIGNS: Final = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "yellow")}
 
@@ -23,6 +24,7 @@ class Report:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status | None = console.status("") if console.is_terminal else None
+        self._steps: list[events.StepEnded] = []  # of the scenario that runs
         self._open: list[str] = []  # phases under way, the oldest first
         self._skipped: list[events.ScenarioEnded] = []
         self._failed: list[events.ScenarioEnded] = []
@@ -40,6 +42,7 @@ class Report:
             case events.Notice():
                 self._notice(event)
             case events.ScenarioStarted():
+                self._steps = []
                 self._line((f"\n{event.name}", "bold"), (f"  {event.claim}", ""))
                 self._now(event.name)
             case events.StepStarted():
@@ -77,6 +80,7 @@ class Report:
             self._line((event.message, ""))
 
     def _step(self, event: events.StepEnded) -> None:
+        self._steps.append(event)
         sign, style = _SIGNS[event.verdict]
         self._line((f"  {sign} ", style), (f"{event.verb:<9} {event.title}", ""), (_tail(event), "dim"))
         if event.why:
@@ -99,7 +103,12 @@ class Report:
             self._failed.append(event)
         where = f"  artifacts in {event.artifacts}" if event.artifacts else ""
         reason = f"  {event.reason}" if event.reason else ""
-        self._line((f"{sign} {event.verdict}", style), (f"  {event.seconds:.2f} s{reason}{where}", ""))
+        took = f"  {event.seconds:.2f} s{self._recovered(event)}"
+        self._line((f"{sign} {event.verdict}", style), (f"{took}{reason}{where}", ""))
+
+    def _recovered(self, event: events.ScenarioEnded) -> str:
+        after = recovery.seconds(self._steps) if event.verdict == "passed" else None
+        return "" if after is None else f", as it must be {after:.2f} s after the last fault"
 
     def _run(self, event: events.RunEnded) -> None:
         self.close()

@@ -67,17 +67,23 @@ class Slow:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(2):  # what was aborted is closed at the loop's next turns
+            await asyncio.sleep(0)
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        ends = [writer]
+        try:
             far = await self._loop.run_in_executor(None, self._namespace.connect, self._target, 5.0)
             far.setblocking(False)
             far_reader, far_writer = await asyncio.open_connection(sock=far)
-            try:
-                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
-            finally:
-                far_writer.transport.abort()
-        writer.close()
+            ends.append(far_writer)
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        except (OSError, asyncio.CancelledError):
+            for end in ends:
+                end.transport.abort()
+            return
+        for end in ends:
+            end.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one direction on: each piece when its time has come, while later ones are on their way already."""

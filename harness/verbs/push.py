@@ -41,7 +41,7 @@ class Push(values.Strict):
 
 def _run(params: Push, stage: Stage) -> Done:
     login = params.credentials
-    module = _salted(stage.sources.module(params.module, stage.scenario), params.salt)
+    module = salted(stage.sources.module(params.module, stage.scenario), params.salt)
     credentials = (login.user, login.password) if login else None
     wish = PushWish(module, params.to, credentials, force=params.force)
     pushed = stage.mesh.push(wish)
@@ -49,7 +49,7 @@ def _run(params: Push, stage: Stage) -> Done:
     return Done(f"{len(module)} bytes, sha256 {pushed.module_sha256[:12]}", value)
 
 
-def _salted(module: bytes, salt: str) -> bytes:
+def salted(module: bytes, salt: str) -> bytes:
     """The module with one more custom section (WebAssembly 5.5.3), which holds ``salt``; as it was without one."""
     if not salt:
         return module

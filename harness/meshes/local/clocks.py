@@ -21,7 +21,7 @@ _SYSTEM: Final = (
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
 )
 _WHEEL: Final = "vendor/libfaketime/src/libfaketime.so.1"
-_BACK_SECONDS: Final = 60.0
+_BACK_SECONDS: Final = 30.0
 
 
 def library() -> Path | None:

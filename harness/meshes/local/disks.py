@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from pathlib import Path
 from typing import Final
 
 _MS_NOSUID_NODEV: Final = 2 | 4
 _BALLAST: Final = "ballast"
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _BLOCK: Final = 1024 * 1024
 _QUARANTINE: Final = "quarantine"
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -47,11 +49,14 @@ def fill(folder: Path) -> Path:
 
 
 def damage(folder: Path, part: str) -> list[Path]:
-    """Turn a byte in the middle of each file whose name has this part; those in quarantine are of no interest."""
+    """Turn a byte in the middle of each module whose digest has this part; those in quarantine are of no interest."""
     found = [
         one
-        for one in folder.rglob(f"*{part}*")
-        if one.is_file() and _QUARANTINE not in one.parts and one.stat().st_size
+        for one in folder.rglob("*")
+        if _DIGEST.fullmatch(one.name)
+        and part in one.name
+        and _QUARANTINE not in one.parts
+        and one.stat().st_size
     ]
     for one in found:
         before = one.stat()

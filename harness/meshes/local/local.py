@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -24,7 +24,7 @@ from harness.mesh import (
     ScaleWish,
 )
 from harness.meshes import push
-from harness.meshes.local import bringup, clocks, collect, namespaces, topology
+from harness.meshes.local import afresh, bringup, clocks, collect, namespaces, topology
 from harness.meshes.local.bringup import Options, Up
 from harness.meshes.local.faults import Faults
 from harness.meshes.local.parts import Parts
@@ -163,6 +163,10 @@ class Local:
         self.check()
         assert self._faults
         return self._faults(wish)
+
+    def reinstall(self, forget: Callable[[], None]) -> None:
+        """Have wasmer and the controller begin anew, after ``forget`` has removed what they wrote."""
+        afresh.reinstall(self._parts, self._api, forget)
 
     def collect(self, folder: Path) -> None:
         """See Mesh."""

@@ -76,6 +76,25 @@ def test_people_read_each_thing_in_a_line(line):
     assert any(found.strip().startswith(line.strip()) for found in shown(RUN).splitlines())
 
 
+@pytest.mark.parametrize(
+    ("verbs", "told"),
+    [
+        (["fault", "apply", "request", "wait", "stop-load"], ", as it must be 6.00 s after the last fault"),
+        (["fault", "request", "fault", "wait"], ", as it must be 2.00 s after the last fault"),
+        (["request", "fault", "stop-load"], ""),
+        (["apply", "request"], ""),
+    ],
+)
+def test_a_scenario_with_faults_says_how_long_it_took_to_recover(verbs, told):
+    """The time from the last harm, or its healing, to the last look that found all as it must be; 2 s a step here."""
+    steps = [
+        events.StepEnded("a", number, verb, "x", "passed", 2.0, "a:1:1") for number, verb in enumerate(verbs)
+    ]
+    ended = events.ScenarioEnded("a", "a.yaml", "passed", 9.0)
+    begun = events.ScenarioStarted("a", "a.yaml", "It recovers.")
+    assert f"✓ passed  9.00 s{told}\n" in shown([begun, *steps, ended])
+
+
 def test_there_is_no_colour_where_there_is_no_terminal():
     """Plain output holds no escape sequence; a terminal gets some."""
     assert "\x1b[" not in shown(RUN)
