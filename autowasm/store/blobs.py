@@ -15,7 +15,9 @@ import contextlib
 import errno
 import hashlib
 import logging
+import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -53,6 +55,10 @@ class Room:
     wanted: Callable[[], Collection[Digest]] = _nothing
 
 
+_UNBOUNDED: Final = Room(quota=sys.maxsize, recent=math.inf)
+"""Who does not say what is wanted keeps everything."""
+
+
 class Opened:
     """A blob that is open for reading: stays readable whatever becomes of its file. The holder closes it."""
 
@@ -81,7 +87,7 @@ class Blobs:
         self._blobs = root / "sha256"
         self._prefix = f"{self._blobs}{os.sep}"  # strings: a path is opened for every request
         self._writing = root / "writing"
-        self._room = room or Room()
+        self._room = room or _UNBOUNDED
         self._lock = threading.Lock()
         self._verified: dict[Digest, tuple[int, ...]] = {}
         self._touched: dict[Digest, float] = {}

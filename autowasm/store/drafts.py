@@ -24,7 +24,7 @@ from autowasm.digest import Digest
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
 
-_NEW_SECONDS: Final = 60.0
+_NEW_SECONDS: Final = 1.0
 _MODE: Final = 0o444  # nobody writes to a blob again
 
 
