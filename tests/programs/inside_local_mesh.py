@@ -5,24 +5,29 @@ Started by test_local_mesh.py, which judges. Each function sees one thing; what 
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from harness import events
-from harness.mesh import LoadWish, ObjectRef, PushWish, RequestWish
+from harness.mesh import FaultWish, LoadWish, ObjectRef, PushWish, Refused, RequestWish, ScaleWish
 from harness.meshes import local
 from harness.meshes.local import topology
 from harness.meshes.local.local import Local
 from harness.samples import Samples
+from harness.services import netns, traffic
 from harness.toolchain import binaries
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "istiod", "registry", "envoy", "kubectl")
@@ -221,6 +226,150 @@ def see_what_is_collected(mesh: Local) -> Any:
         sizes = {str(path.relative_to(name)): path.stat().st_size for path in files}
         clusters = (Path(name) / "envoy-clusters.txt").read_text()
     return {"files": sizes, "wasmer is known": "outbound|8081||wasmer.istio-system" in clusters}
+
+
+def harmed(mesh: Local, wish: FaultWish, look: Callable[[], Any]) -> dict[str, Any]:
+    """What is seen before, during and after harm."""
+    before = look()
+    mesh.fault(wish)
+    during = look()
+    mesh.fault(dataclasses.replace(wish, heal=True))
+    return {"before": before, "during": during, "after": look()}
+
+
+def see_a_kill(mesh: Local) -> Any:
+    """A wasmer that is killed: its Pod's status once it is ready again, and whether its name leads to it."""
+    pod = ObjectRef("v1", "Pod", topology.SYSTEM, "wasmer-0")
+    killed = mesh.fault(FaultWish("kill", "wasmer"))
+
+    def back() -> Any:
+        status = mesh.get(pod)["status"]["containerStatuses"][0]  # type: ignore[index]
+        return status["ready"] and status["restartCount"] == killed.restarts and status
+
+    status = until(back)
+    return {"restarts": status["restartCount"], "started": bool(status["state"]["running"].get("startedAt"))}
+
+
+def see_replicas(mesh: Local) -> Any:
+    """Three wasmers for a while: who is named, who has an endpoint."""
+    labels = "kubernetes.io/service-name=wasmer"
+
+    def endpoints() -> int:
+        slices = mesh._api.list("discovery.k8s.io/v1", "EndpointSlice", labels)
+        return sum(end["conditions"]["ready"] for one in slices for end in one["endpoints"] or ())
+
+    def named() -> int:
+        found = socket.getaddrinfo(f"wasmer-peers.{topology.SYSTEM}", 8081, type=socket.SOCK_STREAM)
+        return len(found)
+
+    scaled = mesh.scale(ScaleWish("wasmer", 3))
+    more = {"pods": scaled.pods, "named": named(), "endpoints": until(lambda: endpoints() == 3)}
+    mesh.scale(ScaleWish("wasmer", scaled.before))
+    gone = mesh.get(ObjectRef("v1", "Pod", topology.SYSTEM, "wasmer-2")) is None
+    return {**more, "back": [named(), until(lambda: endpoints() == 1), gone]}
+
+
+def see_more_sidecars(mesh: Local) -> Any:
+    """Two more sidecars, each of which answers when its turn comes."""
+    mesh.scale(ScaleWish("details", 3))
+    answers = [request(mesh)["status"] for _ in range(6)]
+    mesh.scale(ScaleWish("details", 1))
+    return {"answers": answers, "after": request(mesh)["status"]}
+
+
+def see_a_cut(mesh: Local) -> Any:
+    """Whether the sidecar's network reaches wasmer."""
+    details = mesh._parts.namespaces["details"]
+    wish = FaultWish("cut", "details", to="wasmer")
+    return harmed(mesh, wish, lambda: details.accepts((topology.WASMER.address, 8081)))
+
+
+def see_a_slow_registry(mesh: Local) -> Any:
+    """Whether an answer takes longer than both ways of the distance together."""
+    controller = mesh._parts.namespaces["controller"]
+    wish = RequestWish("registry", 5000, path="/v2/")
+
+    def slow() -> bool:
+        seen = traffic.once(controller.connect, topology.NODE_ADDRESS, wish)
+        return seen.status == 200 and seen.seconds >= 0.4
+
+    return harmed(mesh, FaultWish("slow", "registry", seconds=0.2), slow)
+
+
+def see_a_full_disk(mesh: Local) -> Any:
+    """Whether a byte can be written to wasmer's disk."""
+    file = mesh._parts.folder / "wasmer" / "data" / "byte"
+
+    def full() -> bool:
+        try:
+            file.write_bytes(b"x")
+        except OSError as error:
+            return error.errno == errno.ENOSPC
+        finally:
+            file.unlink(missing_ok=True)  # its space is free again, for the next look to miss
+        return False
+
+    return harmed(mesh, FaultWish("fill", "wasmer"), full)
+
+
+def see_a_hung_controller(mesh: Local) -> Any:
+    """Whether the controller answers."""
+    controller = mesh._parts.namespaces["controller"]
+    wish = RequestWish("controller", 8082, path="/healthz", timeout=0.5)
+
+    def status() -> int | None:
+        return traffic.once(controller.connect, "127.0.0.1", wish).status
+
+    return harmed(mesh, FaultWish("hang", "autowasm-controller"), status)
+
+
+def see_a_registry_that_is_away(mesh: Local) -> Any:
+    """Whether the registry takes connections; it is waited for on both sides."""
+    here = netns.own()
+    mesh.fault(FaultWish("down", "registry"))
+    away = until(lambda: not here.accepts(("127.0.0.1", 5000)))
+    mesh.fault(FaultWish("down", "registry", heal=True))
+    return {"away": away, "back": until(lambda: here.accepts(("127.0.0.1", 5000)))}
+
+
+def see_an_api_server_that_is_killed(mesh: Local) -> Any:
+    """An object that is written while the API server starts again."""
+    mesh.fault(FaultWish("kill", "kube-apiserver"))
+    return mesh.apply(config_map("after-a-kill"))["data"]
+
+
+def see_a_compaction(mesh: Local) -> Any:
+    """What etcd says of it, and of a fault that is none."""
+    told = mesh.fault(FaultWish("compact")).detail
+    return {"told": told.startswith("up to revision"), "cordon": refusal(mesh, FaultWish("cordon"))}
+
+
+def see_a_clock(mesh: Local) -> Any:
+    """How far the controller's Date is from ours, in whole days; None where clocks cannot jump here."""
+    if "clock" not in mesh.capabilities:
+        return None
+    controller = mesh._parts.namespaces["controller"]
+    wish = RequestWish("controller", 8082, path="/healthz")
+
+    def days() -> int:
+        seen = traffic.once(controller.connect, "127.0.0.1", wish)
+        told = parsedate_to_datetime(seen.values("date")[0]).timestamp()
+        return round((told - time.time()) / 86400)
+
+    wish_for = FaultWish("clock", "autowasm-controller", seconds=86400)
+    mesh.fault(wish_for)
+    ahead = until(lambda: days() == 1)
+    mesh.fault(dataclasses.replace(wish_for, heal=True))
+    return {"ahead": ahead, "back": until(lambda: days() == 0)}
+
+
+def refusal(mesh: Local, wish: FaultWish) -> str:
+    """Why harm is not done."""
+    try:
+        mesh.fault(wish)
+    except Refused as refused:
+        return str(refused)
+    return ""
 
 
 def see_a_death(mesh: Local) -> Any:

@@ -165,6 +165,44 @@ def test_what_explains_a_failure_is_collected(seen: dict[str, Any]) -> None:
     assert seen["see_what_is_collected"]["wasmer is known"]
 
 
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [
+        ("see_a_kill", {"restarts": 1, "started": True}),
+        (
+            "see_replicas",
+            {
+                "pods": ["wasmer-0", "wasmer-1", "wasmer-2"],
+                "named": 3,
+                "endpoints": True,
+                "back": [1, True, True],
+            },
+        ),
+        ("see_more_sidecars", {"answers": [200] * 6, "after": 200}),
+        ("see_a_cut", {"before": True, "during": False, "after": True}),
+        ("see_a_slow_registry", {"before": False, "during": True, "after": False}),
+        ("see_a_full_disk", {"before": False, "during": True, "after": False}),
+        ("see_a_hung_controller", {"before": 200, "during": None, "after": 200}),
+        ("see_a_registry_that_is_away", {"away": True, "back": True}),
+        ("see_an_api_server_that_is_killed", {"a": "b"}),
+        (
+            "see_a_compaction",
+            {"told": True, "cordon": "fault cordon: local has no nodes, nothing is scheduled on any"},
+        ),
+    ],
+)
+def test_harm_is_done_and_taken_back(seen: dict[str, Any], what: str, found: Any) -> None:
+    """Each kind of harm shows where it must, and is gone after; killed programs come back, replicas come and go."""
+    assert seen[what] == found
+
+
+def test_a_clock_jumps(seen: dict[str, Any]) -> None:
+    """The controller's clock goes a day ahead and back again while it runs, where libfaketime is."""
+    if seen["see_a_clock"] is None:
+        pytest.skip("there is no libfaketime here")
+    assert seen["see_a_clock"] == {"ahead": True, "back": True}
+
+
 def test_the_death_of_a_process_is_told_by_name(seen: dict[str, Any]) -> None:
     """After etcd was killed, the next wish is answered with how it ended, not with a time-out."""
     assert seen["see_a_death"]["raised"] == "Broken"
