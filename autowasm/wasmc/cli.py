@@ -55,8 +55,23 @@ class _Lazy(click.Group):
             formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
 
 
+def _version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from autowasm.wasmc import version  # noqa: PLC0415 - loaded where it is asked for, as commands are
+
+        click.echo(f"wasmc, version {version.version()}")
+        context.exit()
+
+
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="autowasm", prog_name="wasmc")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Say which release this is.",
+)
 def wasmc() -> None:
     """Store Proxy-Wasm modules in OCI registries, and fetch them back.
 
@@ -92,6 +107,8 @@ def _run() -> int:
         return _fail(error.format_message(), f"See {path} --help.", 2)
     except click.ClickException as error:
         return _fail(error.format_message(), "", 1)
+    except OSError as error:  # of printing: all others end where they are met
+        return _fail(f"output: must be writable: {error.strerror}", "", 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
@@ -100,8 +117,8 @@ def _run() -> int:
 def _end(code: int) -> NoReturn:
     """End the process at once: to take the interpreter apart takes a fifth of the time of a small pull."""
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the caller has closed it
+            stream.flush()
     except OSError:  # nobody reads it any more, or the disk is full
         code = code or 1
     os._exit(code)

@@ -22,12 +22,20 @@ def read(file: Path, cap: int = limits.MODULE_BYTES) -> bytes:
 
 
 def check_target(file: Path) -> Path:
-    """The absolute path of a file to be. Raises errors.Usage where it could not be written."""
-    target = file.absolute()
+    """The absolute path of a file to be; of a link, that of what it leads to, so that it stays a link.
+
+    Raises:
+        errors.Usage: it could not be written, or is there and no file: replacing a device would take it from all.
+    """
+    try:
+        target = file.resolve() if file.is_symlink() else file.absolute()
+    except (OSError, RuntimeError) as error:  # links that lead to each other
+        raise errors.Usage(f"output {str(file)!r}: must lead to a file: {error}") from error
     if not target.parent.is_dir():
         raise errors.Usage(f"output {str(file)!r}: must be in a folder that is there")
-    if target.is_dir():
-        raise errors.Usage(f"output {str(file)!r}: must be a file, is a folder")
+    if target.exists() and not target.is_file():
+        what = "folder" if target.is_dir() else "device or a pipe"
+        raise errors.Usage(f"output {str(file)!r}: must be a file, is a {what}")
     return target
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
 
+from autowasm import errors
 from autowasm.digest import Digest
 from autowasm.oci.reference import Reference
+from autowasm.registry import search
 from autowasm.wasmc import connection as connections
 from autowasm.wasmc import files, output
 
@@ -21,7 +24,7 @@ from autowasm.wasmc import files, output
     default="filter.wasm",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The file to write.",
+    help="The file to write; - writes the module, and nothing else, to standard output.",
 )
 @connections.options
 @output.option
@@ -32,8 +35,15 @@ def command(connection: connections.Connection, reference: Reference, out: Path,
     Examples:
       wasmc pull registry.example.com/filters/hello:v1
       wasmc pull registry.example.com/filters/hello:v1 -o hello.wasm --output json
+      wasmc pull registry.example.com/filters/hello:v1 -o - | wasm-objdump -x -
     """
-    output.show(pull(connection, reference, out), form)
+    if str(out) != "-":
+        output.show(pull(connection, reference, out), form)
+        return
+    if form != "text":
+        raise errors.Usage("--output: must be text where the module itself goes to standard output")
+    _, found = asyncio.run(_find(connection, reference))
+    sys.stdout.buffer.write(found.module)
 
 
 def pull(connection: connections.Connection, reference: Reference, out: Path) -> output.Fetched:
@@ -48,11 +58,15 @@ def pull(connection: connections.Connection, reference: Reference, out: Path) ->
 
 
 async def _fetch(connection: connections.Connection, reference: Reference, target: Path) -> output.Fetched:
-    credentials = connection.credentials(reference)
-    async with connection.registry() as registry:
-        digest, found = await registry.find(reference, credentials)
+    digest, found = await _find(connection, reference)
     # At once: each takes some time with a large module, and the bytes are verified already.
     sha256, _ = await asyncio.gather(
         asyncio.to_thread(Digest.of, found.module), asyncio.to_thread(files.write, target, found.module)
     )
     return output.Fetched(reference, digest, sha256, len(found.module), found.layout, target)
+
+
+async def _find(connection: connections.Connection, reference: Reference) -> tuple[Digest, search.Found]:
+    credentials = connection.credentials(reference)
+    async with connection.registry() as registry:
+        return await registry.find(reference, credentials)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 from collections.abc import Iterable
@@ -11,7 +10,7 @@ from typing import Final
 import click
 
 from autowasm.abi import findings
-from autowasm.wasmc import output, sarif
+from autowasm.wasmc import output, sarif, version
 
 _COLOURS: Final = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -21,7 +20,7 @@ option: Final = output.choice("text", "json", "sarif")
 def show(report: findings.Report, name: str, form: str) -> None:
     """Print a report on standard output."""
     if form != "text":
-        shape = report.to_json(name) if form == "json" else sarif.render(report, name, _version())
+        shape = report.to_json(name) if form == "json" else sarif.render(report, name, version.version())
         click.echo(json.dumps(shape, indent=2))
         return
     verdict = click.style("ok", fg="green") if report.ok else click.style("refused", fg="red")
@@ -29,13 +28,6 @@ def show(report: findings.Report, name: str, form: str) -> None:
     _echo(f"{verdict} {name}: {made}, for Envoy {report.envoy}")
     _echo(f"Sha256: {report.sha256.hex}")
     show_findings(report.findings, err=False)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("autowasm")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        return "0"
 
 
 def show_findings(found: Iterable[findings.Finding], *, err: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -227,6 +228,84 @@ def test_check_refuses(tmp_path):
     assert report["ok"] is False
     assert report["findings"][0]["level"] == "error"
     assert f"error {report['findings'][0]['rule']}: " in ran.stdout
+
+
+def _sent_to(folder: Path, end: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run with standard output as a shell has it: ``>&-`` for closed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(folder)}
+    shell = ["/bin/sh", "-c", f'exec "$0" -m autowasm.wasmc "$@" {end}', sys.executable, *args]
+    return subprocess.run(
+        shell, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+
+
+def test_full_disk(tmp_path):
+    """What cannot be printed is one error line and exit code 1."""
+    ran = _sent_to(tmp_path, ">/dev/full", "--version")
+    assert (ran.returncode, ran.stderr) == (1, "error: output: must be writable: No space left on device\n")
+
+
+def test_nobody_listens(tmp_path):
+    """A program without standard output does its work and says nothing."""
+    ran = _sent_to(tmp_path, ">&-", "--version")
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_version(tmp_path):
+    """The release is told, also of a checkout that is not installed."""
+    ran = wasmc(tmp_path, "--version")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert re.fullmatch(r"wasmc, version [0-9][0-9a-z.]*\n", ran.stdout)
+
+
+@pytest.fixture
+def reference():
+    """A reference to a module in a registry."""
+    module = Samples(ROOT / "wasm_samples").module("good/hello-v1")
+    with tiny_server.serving() as server:
+        stored.store(server, artifact.image(module))
+        yield f"{server.host}/team/app:v1"
+
+
+def test_pull_to_a_link(tmp_path, reference):
+    """A file that is a link stays one, and what it leads to is replaced."""
+    (tmp_path / "real.wasm").write_bytes(b"old")
+    (tmp_path / "link.wasm").symlink_to("real.wasm")
+    assert wasmc(tmp_path, "pull", reference, "-o", "link.wasm").returncode == 0
+    assert (tmp_path / "link.wasm").is_symlink()
+    assert (tmp_path / "real.wasm").read_bytes().startswith(b"\0asm")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link.wasm", "real.wasm"]
+
+
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_pull_to_no_file(tmp_path, reference, through_a_link):
+    """A device or a pipe is never replaced by a file: others use it."""
+    os.mkfifo(tmp_path / "pipe")
+    if through_a_link:
+        (tmp_path / "link").symlink_to("pipe")
+    ran = wasmc(tmp_path, "pull", reference, "-o", "link" if through_a_link else "pipe")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "must be a file, is a device or a pipe" in ran.stderr
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_links_that_lead_to_each_other(tmp_path, reference):
+    """Links without an end are bad input."""
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert wasmc(tmp_path, "pull", reference, "-o", "a").returncode == 2
+
+
+def test_pull_to_standard_output(tmp_path, reference):
+    """With - the module and nothing else goes to standard output, and no file is written."""
+    command = [sys.executable, "-m", "autowasm.wasmc", "pull", reference, "-o", "-"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(tmp_path)}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ran.stdout == Samples(ROOT / "wasm_samples").module("good/hello-v1")
+    assert list(tmp_path.iterdir()) == []
+    both = wasmc(tmp_path, "pull", reference, "-o", "-", "--output", "json")
+    assert (both.returncode, both.stdout) == (2, "")
 
 
 def test_write_replaces(tmp_path):
