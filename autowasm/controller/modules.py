@@ -2,6 +2,7 @@
 
 - Each AutoWasm resolves its image with its own credential, also where the module is here already: the right
   to use an image is not inherited from another namespace.
+- What was given once is asked about again before it is written anew, where somebody deleted it.
 - A manifest is pulled once, however many want it at the same time, and not at all where its module is in
   the store; an object is fetched anew only where its server does not say that it is the same still.
 - A pinned version is only ever had again as exactly that version, from wasmers before its source is asked.
@@ -15,7 +16,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import httpx2
 
@@ -33,6 +34,12 @@ from autowasm.store.blobs import Blobs
 from autowasm.store.flights import Flights
 
 _log = logging.getLogger(__name__)
+
+ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
+"""Reasons why a source gives nothing that another Secret may heal."""
+
+_PERMIT_SECONDS: Final = 2.0
+"""How long a registry may think about a right while an EnvoyFilter that somebody deleted is missed."""
 
 
 class Secrets(Versions, Protocol):
@@ -96,6 +103,28 @@ class Modules:
                 reason="SourceChanged",
                 remedy="Edit the AutoWasm to roll out what the source holds now.",
             )
+
+    async def permitted(self, spec: Spec, version: Version) -> None:
+        """See to it that the spec's own Secret still opens this version's image.
+
+        A registry that cannot be asked, or does not hold it any more, takes nothing that was given before.
+
+        Raises:
+            errors.Error: with a reason of ``ACCESS``.
+        """
+        if not version.image:
+            return
+        try:
+            with _naming_secret(spec):
+                async with asyncio.timeout(_PERMIT_SECONDS):
+                    credential = await self._credential(spec, RegistrySource(version.image))
+                    await self._sources.registry.resolve(Reference.parse(version.image), credential)
+        except errors.Error as fault:
+            if fault.reason in ACCESS:
+                raise
+            _log.info("right not looked up", extra={"image": version.image, "why": str(fault)})
+        except TimeoutError:
+            _log.info("right not looked up", extra={"image": version.image, "why": "no answer in time"})
 
     async def has(self, digest: Digest) -> bool:
         """Whether the store holds this module, whole."""

@@ -13,13 +13,12 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from autowasm import errors
 from autowasm.controller import standing
 from autowasm.controller.checks import Checks
 from autowasm.controller.facts import Facts, Object, Wanted
-from autowasm.controller.modules import Modules
+from autowasm.controller.modules import ACCESS, Modules
 from autowasm.controller.rotations import Rotations
 from autowasm.istio import spec as specs
 from autowasm.istio.conditions import Version
@@ -28,9 +27,6 @@ from autowasm.kube.names import Key
 from autowasm.kube.watch import Watch
 
 _log = logging.getLogger(__name__)
-
-ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
-"""Reasons why a source gives nothing that another Secret may heal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +118,8 @@ class Observer:
             _pin(spec, version)  # what is refused is not remembered: the source may be mended
             known = _Resolved(spec.uid, spec.generation, version, asked_at)
         else:
+            if pinned is not None and key not in self._envoyfilters.objects:
+                await self._modules.permitted(spec, pinned)
             await self._modules.again(spec, known.version)
         self._resolved[key] = dataclasses.replace(known, checked=pinned == known.version)
         return self._resolved[key]

@@ -152,6 +152,22 @@ def test_a_right_is_asked_for_again(private):
     assert private.digest() == sha(V1)
 
 
+@pytest.mark.usefixtures("controller")
+def test_what_was_deleted_needs_its_right_again(private):
+    """An EnvoyFilter that somebody deleted is not written again where the right to its image is gone meanwhile."""
+    private.secret(PASSWORD)
+    private.apply(private.push("deleted:v1", V1), secret="pull")
+    private.settled("Synced")
+    private.secret("battery staple")
+    private.admin.delete(EnvoyFilter, "test", namespace="default")
+    private.settled("Failed")
+    assert private.condition("Pulled")["reason"] == "Unauthorized"
+    assert private.envoyfilter() is None
+    private.secret(PASSWORD)
+    private.settled("Synced")
+    assert private.digest() == sha(V1)
+
+
 def test_a_right_is_not_inherited_from_a_store(private, controller):
     """A controller that has a module from before its start refuses it to who shows no credential for it."""
     image = private.push("stored:v1", V1)
@@ -209,15 +225,17 @@ def test_an_object_that_changes(world):
 
 
 @pytest.mark.usefixtures("controller")
-def test_a_registry_that_is_gone_takes_nothing(world, tmp_path):
-    """Under Always a registry that is down is told of, and what its tag named before is mended all the same."""
+@pytest.mark.parametrize("policy", ["Always", "IfNotPresent"])
+def test_a_registry_that_is_gone_takes_nothing(world, tmp_path, policy):
+    """What a registry gave is mended while it is down; where it is asked again and again, the status tells of it."""
     (tmp_path / "registry").mkdir()
     with registry_server.running(tmp_path / "registry") as short:
         there = World(world.cluster, short.host)
-        there.apply(there.push("gone:latest", V1), imagePullPolicy="Always", resyncInterval="1s")
+        there.apply(there.push("gone:latest", V1), imagePullPolicy=policy, resyncInterval="1s")
         there.settled("Synced")
-    world.settled("Degraded")
-    assert world.condition("Pulled")["reason"] == "Unreachable"
+    if policy == "Always":
+        world.settled("Degraded")
+        assert world.condition("Pulled")["reason"] == "Unreachable"
     world.admin.delete(EnvoyFilter, "test", namespace="default")
     converge(lambda: world.digest() == sha(V1))
 
