@@ -259,5 +259,12 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "bench", *session.posargs, env={"HARNESS_DIE_WITH_PARENT": "1"})
 
 
+@nox.session(default=False)
+def chaos(session: nox.Session) -> None:
+    """Does it hold whatever happens? Random accidents and edits under steady traffic; -- --minutes 10 --seed N."""
+    _install(session)
+    _harness(session, "chaos", *session.posargs)
+
+
 if __name__ == "__main__":
     nox.main()
