@@ -41,7 +41,7 @@ class Helm:
         return [obj for obj in self.everything(*arguments) if not _hook(obj)]
 
     def hooks(self, *arguments: str | Path) -> list[dict[str, Any]]:
-        """What runs before an uninstallation, with its rights."""
+        """What an uninstallation makes, and removes again."""
         return [obj for obj in self.everything(*arguments) if _hook(obj)]
 
     def everything(self, *arguments: str | Path) -> list[dict[str, Any]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 import pytest
 import yaml
 from lightkube import ApiError, generic_resource
-from lightkube.codecs import from_dict
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
@@ -16,6 +14,7 @@ from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 from lightkube.resources.rbac_authorization_v1 import ClusterRole
 
+from autowasm.controller.retiring import cli as retire_cli
 from autowasm.istio import names
 from autowasm.kube.kinds import AutoWasm, EnvoyFilter
 from harness.toolchain import binaries
@@ -23,7 +22,7 @@ from tests.programs import apiserver, controller_process, registry_server
 from tests.programs.apiserver import converge
 from tests.programs.helm_program import CHART, Helm
 from tests.programs.node import Node
-from tests.programs.world import V1, World, served, sha
+from tests.programs.world import V1, World, put_pod, served, sha
 
 pytestmark = pytest.mark.programs
 
@@ -42,6 +41,7 @@ def cluster(tmp_path_factory):
             if obj and obj["spec"]["names"]["kind"] == names.ENVOYFILTER_KIND:
                 cluster.admin.create(CustomResourceDefinition.from_dict(obj))
         cluster.admin.create(Namespace(metadata=ObjectMeta(name=INSTALL)))
+        put_pod(cluster, "details-1")
         yield cluster
 
 
@@ -63,8 +63,6 @@ def helm(cluster, tmp_path):
 @pytest.fixture
 def world(cluster, registry, helm, tmp_path):
     """The chart is installed, its controller runs, and an AutoWasm is in the mesh."""
-    with contextlib.suppress(ApiError):  # an uninstallation of before would be waited for
-        cluster.admin.delete(Lease, controller_process.ACCOUNT, namespace=INSTALL)
     helm.ok("install", "wasmer", CHART, "-n", INSTALL, "--set", "retire.settleSeconds=0")
     for kind in (AutoWasm, EnvoyFilter):
         converge(lambda kind=kind: served(cluster, kind))
@@ -94,11 +92,23 @@ def test_filters_leave_before_wasmer_does(world, helm, cluster):
     for name in ("wasmer", "autowasm-controller"):
         assert gone(cluster, Deployment, name, namespace=INSTALL)
     assert gone(cluster, Job, "autowasm-retire", namespace=INSTALL)
+    assert gone(cluster, Lease, "autowasm-controller", namespace=INSTALL)
     assert gone(cluster, ServiceAccount, "autowasm-retire", namespace=INSTALL)
     assert gone(cluster, ClusterRole, "autowasm-retire")
     # The controller still runs, as it would for some seconds; it lost its rights with the rest.
     assert gone(cluster, ClusterRole, "autowasm-controller")
     assert world.envoyfilter() is None
+
+
+def test_the_next_installation_need_not_wait(world, helm, cluster, tmp_path):
+    """What was uninstalled and is installed again has its filter back at once, of the same module."""
+    with Node(cluster, INSTALL).working():
+        helm.ok("uninstall", "wasmer", "-n", INSTALL)
+    assert world.envoyfilter() is None
+    helm.ok("install", "wasmer", CHART, "-n", INSTALL)
+    with controller_process.running(cluster, tmp_path / "next", LEASE):
+        converge(lambda: world.digest() == sha(V1), within=retire_cli.HOLD_SECONDS - 10)
+        converge(lambda: world.phase() == "Synced")
 
 
 def test_where_it_fails_nothing_is_removed(world, helm, cluster):
@@ -136,5 +146,5 @@ def test_upgrades_are_no_end(world, helm, cluster):
 def test_an_installation_that_leaves_it_out(tmp_path):
     """With ``retire.enabled=false`` there is no Job and there are no rights for one."""
     assert Helm(tmp_path).hooks("--set", "retire.enabled=false") == []
-    kinds = {from_dict(obj).kind for obj in Helm(tmp_path).hooks()}
-    assert kinds == {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Job"}
+    rights = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+    assert {obj["kind"] for obj in Helm(tmp_path).hooks()} == {*rights, "Job", "Lease"}

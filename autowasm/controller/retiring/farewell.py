@@ -14,6 +14,9 @@ _MESSAGE: Final = (
     "AutoWasm was uninstalled and took the filter out of the mesh; it is brought back by the next one"
 )
 
+# Counts of sidecars that have what nobody has any more.
+_COUNTS: Final = frozenset({"fetched", "loaded"})
+
 # True of a filter that is in the mesh, and of no other.
 _IN_THE_MESH: Final = frozenset({"Served", "Programmed", "Loaded"})
 
@@ -23,7 +26,8 @@ def status(previous: Mapping[str, Any] | None, now: str) -> dict[str, Any] | Non
     if not previous:
         return None
     found = [_left(item, now) for item in previous.get("conditions") or ()]
-    return {**previous, "phase": "Pending", "conditions": found}
+    kept = {key: value for key, value in previous.items() if key not in _COUNTS}
+    return {**kept, "phase": "Pending", "conditions": found}
 
 
 def _left(item: Mapping[str, Any], now: str) -> dict[str, Any]:

@@ -17,12 +17,14 @@ def _status(*conditions):
 
 def test_what_left_the_mesh():
     """What was true of the filter in the mesh is false now, and why; what is true of its module stays."""
-    found = farewell.status(_status(_condition("Verified"), _condition("Programmed")), NOW)
+    before = _status(_condition("Verified"), _condition("Programmed"))
+    found = farewell.status({**before, "fetched": "2/2", "loaded": "2/2"}, NOW)
     verified, programmed = found["conditions"]
     assert found["phase"] == "Pending"
     assert verified == _condition("Verified")
     assert (programmed["status"], programmed["reason"]) == ("False", standing.UNINSTALLED)
     assert programmed["lastTransitionTime"] == NOW
+    assert found.keys() == before.keys()
 
 
 def test_what_never_was_there():
