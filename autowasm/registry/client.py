@@ -19,7 +19,7 @@ from autowasm.digest import Digest
 from autowasm.net import retry
 from autowasm.oci import artifact, manifest
 from autowasm.oci.reference import Reference
-from autowasm.registry import copying, download, listing, search, upload
+from autowasm.registry import copying, download, layer, listing, search, upload
 from autowasm.registry.auth import Access
 from autowasm.registry.credentials import Credentials
 from autowasm.registry.exchange import Exchange
@@ -85,7 +85,9 @@ class Registry:
         digest = await asyncio.to_thread(Digest.of, found.module)
         return Pulled(found.module, digest, manifest_digest, found.layout)
 
-    async def find(self, ref: Reference, credentials: Credentials | None) -> tuple[Digest, search.Found]:
+    async def find(
+        self, ref: Reference, credentials: Credentials | None, told: layer.Told = lambda _layer, _at: None
+    ) -> tuple[Digest, search.Found]:
         """What ``pull`` does but for the module's own digest, which takes a large one's caller some time.
 
         Returns: the digest that the reference stands for, and the module.
@@ -95,7 +97,7 @@ class Registry:
         """
         access = self._access(ref, credentials)
         top = await self._manifest(access, ref.selector)
-        found = await search.Search(self._exchange, access, self._patience).module(top.document)
+        found = await search.Search(self._exchange, access, self._patience, told).module(top.document)
         return top.digest, found
 
     async def push(

@@ -7,6 +7,7 @@ where the server knows no ranges. Digest and size count over all pieces, whichev
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import httpx2
 
@@ -17,12 +18,16 @@ from autowasm.registry import pipe, ranges
 from autowasm.registry.auth import Access
 from autowasm.registry.exchange import Call, Exchange
 
+Told = Callable[[manifest.Descriptor, int], None]
+"""Hears how many bytes of a layer have come; called in a thread."""
+
 
 class Download:
     """One layer, over as many answers as it takes."""
 
-    def __init__(self, layer: manifest.Descriptor) -> None:
+    def __init__(self, layer: manifest.Descriptor, told: Told = lambda _layer, _at: None) -> None:
         self._layer = layer
+        self._told = told
         self._hash = hashlib.sha256()
         self._size = 0
         self._origin = blame.Origin("registry", f"layer {layer.digest}")
@@ -64,6 +69,7 @@ class Download:
         if self._size > self._layer.size:
             raise self._origin.mismatch(f"must have {self._layer.size} bytes, more came")
         self._hash.update(piece)
+        self._told(self._layer, self._size)
         if self._fault is None:
             try:
                 self._unpacker.feed(piece)

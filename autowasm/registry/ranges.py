@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Final
@@ -13,6 +14,9 @@ from autowasm.net import failures
 from autowasm.oci import blame
 
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,20})-[0-9]{1,20}/(?:[0-9]{1,20}|\*)")
+
+_SOON: Final = 0.5
+"""Seconds after which a smaller piece is given, too: somebody may look on."""
 
 
 def ask(at: int, size: int | None = None) -> dict[str, str]:
@@ -46,13 +50,16 @@ def helped(before: int, now: int) -> bool:
 async def pieces(response: httpx2.Response, skipped: int = 0) -> AsyncIterator[bytes]:
     """The body without so many of its first bytes, in large pieces. Where it is cut, what came of it comes first."""
     held = bytearray()
+    now = asyncio.get_running_loop().time
+    until = now() + _SOON
     try:
         async for piece in response.aiter_raw():
             held += piece[skipped:]
             skipped = max(0, skipped - len(piece))
-            if len(held) >= limits.READ_BYTES:
+            if len(held) >= limits.READ_BYTES or (held and now() >= until):
                 yield bytes(held)
                 held.clear()
+                until = now() + _SOON
     except failures.FOREIGN:
         if held:
             yield bytes(held)

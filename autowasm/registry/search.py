@@ -26,10 +26,13 @@ class Found:
 class Search:
     """One search in one repository. However indexes nest and list, it fetches ``limits.INDEX_TRIES`` manifests."""
 
-    def __init__(self, exchange: Exchange, access: Access, patience: retry.Patience) -> None:
+    def __init__(
+        self, exchange: Exchange, access: Access, patience: retry.Patience, told: layer.Told
+    ) -> None:
         self._exchange = exchange
         self._access = access
         self._patience = patience
+        self._told = told
         self._left = limits.INDEX_TRIES
 
     async def module(
@@ -60,7 +63,7 @@ class Search:
 
     async def _read(self, image: manifest.Manifest) -> Found:
         found = layouts.choose(image)
-        wanted = layer.Download(found.layer)
+        wanted = layer.Download(found.layer, self._told)
         reading = retry.persist(lambda: wanted.module(self._exchange, self._access), self._patience)
         return Found(await reading, found.layout)
 

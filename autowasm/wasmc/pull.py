@@ -13,7 +13,7 @@ from autowasm.digest import Digest
 from autowasm.oci.reference import Reference
 from autowasm.registry import search
 from autowasm.wasmc import connection as connections
-from autowasm.wasmc import files, output
+from autowasm.wasmc import files, output, progress
 
 
 @click.command()
@@ -38,27 +38,28 @@ def command(connection: connections.Connection, reference: Reference, out: Path,
       wasmc pull registry.example.com/filters/hello:v1 -o - | wasm-objdump -x -
     """
     if str(out) != "-":
-        output.show(pull(connection, reference, out), form)
+        output.show(pull(connection, reference, out, form), form)
         return
     if form != "text":
         raise errors.Usage("--output: must be text where the module itself goes to standard output")
-    _, found = asyncio.run(_find(connection, reference))
+    _, found = asyncio.run(_find(connection, reference, form))
     sys.stdout.buffer.write(found.module)
 
 
-def pull(connection: connections.Connection, reference: Reference, out: Path) -> output.Fetched:
-    """Fetch and write.
+def pull(connection: connections.Connection, reference: Reference, out: Path, form: str) -> output.Fetched:
+    """Fetch and write; shows how far it is where ``form`` is for people.
 
     Raises:
         errors.Usage: the file or the credentials cannot be used.
         errors.Final, errors.Retry: side "registry".
     """
-    target = files.check_target(out)
-    return asyncio.run(_fetch(connection, reference, target))
+    return asyncio.run(_fetch(connection, reference, files.check_target(out), form))
 
 
-async def _fetch(connection: connections.Connection, reference: Reference, target: Path) -> output.Fetched:
-    digest, found = await _find(connection, reference)
+async def _fetch(
+    connection: connections.Connection, reference: Reference, target: Path, form: str
+) -> output.Fetched:
+    digest, found = await _find(connection, reference, form)
     # At once: each takes some time with a large module, and the bytes are verified already.
     sha256, _ = await asyncio.gather(
         asyncio.to_thread(Digest.of, found.module), asyncio.to_thread(files.write, target, found.module)
@@ -66,7 +67,10 @@ async def _fetch(connection: connections.Connection, reference: Reference, targe
     return output.Fetched(reference, digest, sha256, len(found.module), found.layout, target)
 
 
-async def _find(connection: connections.Connection, reference: Reference) -> tuple[Digest, search.Found]:
+async def _find(
+    connection: connections.Connection, reference: Reference, form: str
+) -> tuple[Digest, search.Found]:
     credentials = connection.credentials(reference)
-    async with connection.registry() as registry:
-        return await registry.find(reference, credentials)
+    with progress.bars(form) as told:
+        async with connection.registry() as registry:
+            return await registry.find(reference, credentials, told)

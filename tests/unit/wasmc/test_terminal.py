@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pty
+import random
 import select
 import signal
 import subprocess
@@ -171,6 +172,35 @@ def test_login_is_left(folder, registry):
     assert registry.seen == []
     assert list((folder / "docker").iterdir()) == []
     assert "Traceback" not in terminal.shown
+
+
+NOISE = b"\0asm\1\0\0\0" + random.Random(3).randbytes(600_000)
+
+
+def test_bar(folder):
+    """A pull that takes its time shows how far it is, and takes the bar away at its end."""
+    made = artifact.cncf(NOISE)
+    layer = next(blob for blob in made.blobs if blob.data == NOISE)
+    go = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield f"HTTP/1.1 200 OK\r\nContent-Length: {layer.size}\r\n\r\n".encode() + NOISE[:300_000]
+        for at in range(300_000, 500_000, 1000):
+            yield NOISE[at : at + 1000]
+            if go.wait(0.05):
+                yield NOISE[at + 1000 :]
+                return
+
+    with tiny_server.serving() as server:
+        stored.store(server, made)
+        server.routes["GET", f"{stored.BASE}/blobs/{layer.digest}"] = Answer(stream=slowly)
+        terminal = Terminal(folder, "pull", f"{server.host}/team/app:v1")
+        terminal.until(layer.digest.short)
+        terminal.until("KiB")
+        go.set()
+        assert terminal.end() == 0, terminal.shown
+    assert (folder / "filter.wasm").read_bytes() == NOISE
+    assert terminal.shown.rstrip().endswith(f"Location: {folder}/filter.wasm")
 
 
 @contextlib.contextmanager
