@@ -28,6 +28,7 @@ BENCHES: Final = {
     "check": ("bench.check", 1),
     "sim": ("bench.sim", 1),
     "transfer": ("bench.transfer", 1),
+    "serving": ("bench.serving", 1),
 }
 # bench -> the program that it needs beside a local mesh's
 PEERS: Final = {"transfer": "crane", "plugins": "pilot-agent"}
@@ -47,6 +48,7 @@ def main(names: Sequence[str]) -> None:
       check     a check of a small module and of a Go filter, cold and from the cache, beside a start of Envoy
       sim       requests a second through the simulated host, its memory, and a script beside a real Envoy
       transfer  a 30 MB module pushed and pulled by wasmc and by crane
+      serving   modules of 300 KB and 4 MB from a wasmer and from nginx, 64 connections
     """
     wanted = names or list(BENCHES)
     peers = [program for bench, program in PEERS.items() if bench in wanted]

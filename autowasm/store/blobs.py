@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,9 @@ from autowasm.store import drafts, eviction
 from autowasm.store.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
+
+_OPEN_FILES: Final = 256
+"""Blobs that are kept open: a mesh asks for some dozen time after time."""
 
 _TOUCH_SECONDS: Final = 60.0
 """How exact the time of the last use is: less than any time by which a blob is judged."""
@@ -60,20 +64,26 @@ _UNBOUNDED: Final = Room(quota=sys.maxsize, recent=math.inf)
 
 
 class Opened:
-    """A blob that is open for reading: stays readable whatever becomes of its file. The holder closes it."""
+    """A blob that is open for all who hold this, readable whatever becomes of its file, and closed by the last."""
 
     __slots__ = ("descriptor", "identity", "size")
 
-    def __init__(self, descriptor: int, size: int, identity: tuple[int, ...] = ()) -> None:
+    def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self.size = size
-        self.identity = identity  # of the file: while it is the same, so are the bytes
+        found = os.fstat(descriptor)
+        self.size = found.st_size
+        self.identity = _identity(found)  # while it is the same, so are the bytes
 
-    def close(self) -> None:
-        """Give the descriptor back; again is fine."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def same(self) -> bool:
+        """Whether nobody wrote to the file since."""
+        return _identity(os.fstat(self.descriptor)) == self.identity
+
+    def stream(self) -> BufferedReader:
+        """It as a stream, for one reader: the position is that of the descriptor."""
+        return os.fdopen(os.dup(self.descriptor), "rb")
 
 
 class Blobs:
@@ -85,11 +95,11 @@ class Blobs:
 
     def __init__(self, root: Path, room: Room | None = None) -> None:
         self._blobs = root / "sha256"
-        self._prefix = f"{self._blobs}{os.sep}"  # strings: a path is opened for every request
         self._writing = root / "writing"
         self._room = room or _UNBOUNDED
         self._lock = threading.Lock()
         self._verified: dict[Digest, tuple[int, ...]] = {}
+        self._open_files: dict[Digest, Opened] = {}
         self._touched: dict[Digest, float] = {}
         self._full = ""
         self._reserved = 0  # for what is being written
@@ -121,7 +131,7 @@ class Blobs:
             errors.Retry: side "store", reason "StoreFull" or "StoreFault"; nothing half-written stays.
         """
         digest = Digest.of(data)
-        if self._there(digest):
+        if self.open(digest):
             return digest
         with self.draft(len(data)) as draft:
             draft.write(data)
@@ -156,6 +166,7 @@ class Blobs:
             before = _size_of(path)
             draft.publish(path)
             self._size += draft.size - before
+            self._open_files.pop(digest, None)
             self._verified[digest] = _identity(path.stat())
             self._full = ""
         return digest
@@ -166,18 +177,12 @@ class Blobs:
         Raises:
             errors.Retry: side "store", reason "StoreFault", where the disk can't be read.
         """
-        try:
-            with contextlib.closing(self._open(digest) or Opened(-1, 0)) as opened:
-                if opened.descriptor < 0:
-                    return None
-                identity = opened.identity
-                with os.fdopen(os.dup(opened.descriptor), "rb") as stream:
-                    data = stream.read()
-        except OSError as error:
-            raise _unreadable(digest, error) from error
-        if self._judge(digest, identity, Digest.of(data)):
-            return data
-        return None
+        opened = self._open(digest)
+        if opened is None:
+            return None
+        with _reading(digest), opened.stream() as stream:
+            data = stream.read()
+        return data if self._judge(digest, opened.identity, Digest.of(data)) else None
 
     def open(self, digest: Digest) -> Opened | None:
         """A blob to read from, verified once for as long as its file is the same; None as with ``get``.
@@ -185,41 +190,28 @@ class Blobs:
         Raises:
             errors.Retry: as ``get``.
         """
-        opened = self.ready(digest)
-        if opened is not None:
+        if opened := self.ready(digest):
             return opened
-        try:
-            opened = self._open(digest)
-            if opened is None:
-                return None
-            identity = opened.identity
-            with os.fdopen(os.dup(opened.descriptor), "rb") as stream:
-                found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())
-        except OSError as error:
-            if opened is not None:
-                opened.close()
-            raise _unreadable(digest, error) from error
-        if self._judge(digest, identity, found):
-            return opened
-        opened.close()
-        return None
+        opened = self._open(digest)
+        if opened is None:
+            return None
+        with _reading(digest), opened.stream() as stream:
+            found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())
+        return opened if self._judge(digest, opened.identity, found) else None
 
     def ready(self, digest: Digest) -> Opened | None:
-        """A blob that was verified before, at the cost of opening it; None where it must be looked at."""
+        """A blob that was verified before, at the cost of a look; None where it must be read."""
         known = self._verified.get(digest)
         if known is None:
             return None
-        try:
-            opened = self._open(digest)
-        except OSError:
-            return None
+        opened = self._open_files.get(digest)
         if opened is None:
+            opened = self._kept_open(digest)
+        if opened is None or opened.identity != known or not opened.same():
+            self._open_files.pop(digest, None)
             return None
-        if opened.identity == known:
-            self._touch(digest)
-            return opened
-        opened.close()
-        return None
+        self._touch(digest)
+        return opened
 
     def path(self, digest: Digest) -> Path | None:
         """The file of a blob, verified now; None as with ``get``."""
@@ -234,19 +226,25 @@ class Blobs:
         with self._lock:
             self._forget(digest, _unlink)
 
-    def _there(self, digest: Digest) -> bool:
-        opened = self.open(digest)
-        if opened is not None:
-            opened.close()
-        return opened is not None
-
     def _open(self, digest: Digest) -> Opened | None:
         try:
-            descriptor = os.open(f"{self._prefix}{digest.hex}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            path = self._blobs / digest.hex
+            with _reading(digest):
+                return Opened(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
         except FileNotFoundError:
             return None
-        found = os.fstat(descriptor)
-        return Opened(descriptor, found.st_size, _identity(found))
+
+    def _kept_open(self, digest: Digest) -> Opened | None:
+        """Open it for all who will ask: what was opened the longest time ago gives way."""
+        with contextlib.suppress(errors.Retry):
+            opened = self._open(digest)
+            if opened:
+                with self._lock:
+                    if len(self._open_files) >= _OPEN_FILES:
+                        del self._open_files[next(iter(self._open_files))]
+                    self._open_files[digest] = opened
+            return opened
+        return None
 
     @contextlib.contextmanager
     def _reserved_for(self, size: int) -> Iterator[None]:
@@ -317,6 +315,7 @@ class Blobs:
         remove(path)
         self._size -= size
         self._verified.pop(digest, None)
+        self._open_files.pop(digest, None)
         self._touched.pop(digest, None)
 
 
@@ -342,9 +341,16 @@ def _named(names: Iterator[str]) -> Iterator[Digest]:
             yield Digest(name)
 
 
-def _unreadable(digest: Digest, error: OSError) -> errors.Retry:
-    message = f"blob {digest.short}: can't be read: {_words(error)}"
-    return errors.Retry(message, side="store", reason="StoreFault")
+@contextlib.contextmanager
+def _reading(digest: Digest) -> Iterator[None]:
+    """Within it a fault of the disk is an ``errors.Retry`` that names the blob."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        message = f"blob {digest.short}: can't be read: {_words(error)}"
+        raise errors.Retry(message, side="store", reason="StoreFault") from error
 
 
 def _words(error: OSError) -> str:

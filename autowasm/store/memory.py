@@ -6,7 +6,6 @@ Each is an anonymous file, so that it is read and sent as one on a disk is. One 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 
 from autowasm import errors, limits
@@ -43,22 +42,19 @@ class Memory:
             if self.size + draft.size <= self._most:
                 break
             self.drop(other)
-        self._kept[digest] = Opened(draft.duplicate(), draft.size)
+        self._kept[digest] = Opened(draft.duplicate())
         return digest
 
     def ready(self, digest: Digest) -> Opened | None:
-        """A blob to read from; the caller closes it."""
+        """A blob to read from."""
         kept = self._kept.pop(digest, None)
-        if kept is None:
-            return None
-        self._kept[digest] = kept
-        return Opened(os.dup(kept.descriptor), kept.size)
+        if kept is not None:
+            self._kept[digest] = kept
+        return kept
 
     def drop(self, digest: Digest) -> None:
         """Let go of a blob; who reads it reads on."""
-        kept = self._kept.pop(digest, None)
-        if kept is not None:
-            kept.close()
+        self._kept.pop(digest, None)
 
     def _check(self, size: int) -> None:
         if size > self._most:

@@ -102,7 +102,6 @@ class App:
             "accept-ranges": "bytes",
         }
         if conditions.matches(request.headers, tag):
-            opened.close()
             return Answer(304, headers)
         headers["content-type"] = serving.WASM_CONTENT_TYPE
         if request.method == "HEAD" or "range" not in request.headers:
@@ -113,7 +112,6 @@ class App:
         size = opened.size
 
         def ended(whole: bool) -> None:
-            opened.close()
             if request.method == "HEAD":
                 return
             if not whole:
@@ -124,7 +122,7 @@ class App:
                 self.meters.fetched()
                 self.fetched(request.peer, digest)
 
-        return Answer(200, headers, Span(opened.descriptor, 0, size), ended)
+        return Answer(200, headers, Span(opened.descriptor, 0, size, opened), ended)
 
     def _healthz(self) -> Answer:
         return plain(200, "ok")
@@ -143,9 +141,8 @@ def _part(request: Request, opened: Opened, headers: dict[str, str], tag: str) -
     try:
         first, length = conditions.span(request.headers, tag, opened.size) or (0, opened.size)
     except conditions.Unsatisfiable:
-        opened.close()
         return plain(416, "no such range", {"content-range": f"bytes */{opened.size}"})
     status = 200 if length == opened.size else 206
     if status == 206:
         headers["content-range"] = f"bytes {first}-{first + length - 1}/{opened.size}"
-    return Answer(status, headers, Span(opened.descriptor, first, length), lambda _: opened.close())
+    return Answer(status, headers, Span(opened.descriptor, first, length, opened))

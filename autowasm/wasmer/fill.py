@@ -76,18 +76,18 @@ class Modules:
         self._reads = flights.Flights[None]()
 
     def ready(self, digest: Digest) -> blobs.Opened | None:
-        """The module, if it can be read at once; the caller closes it."""
+        """The module, if it can be read at once."""
         return self._store.ready(digest) or self._memory.ready(digest)
 
     async def held(self, digest: Digest) -> blobs.Opened | None:
-        """The module, if this wasmer has it; the caller closes it."""
+        """The module, if this wasmer has it."""
         if opened := self.ready(digest):
             return opened
         await self._reads.run(digest, lambda: self._look(digest))
         return self.ready(digest)
 
     async def get(self, digest: Digest, asker: str = "") -> blobs.Opened:
-        """The module, fetched where this wasmer has it not; the caller closes it.
+        """The module, fetched where this wasmer has it not.
 
         Args:
             digest: of the module.
@@ -117,17 +117,13 @@ class Modules:
     async def _look(self, digest: Digest) -> None:
         """Verify the store's copy, where there is one, so that it is ready."""
         try:
-            opened = await asyncio.to_thread(self._store.open, digest)
+            await asyncio.to_thread(self._store.open, digest)
         except errors.Retry as error:  # a disk that can't be read is no reason to serve nothing
             _log.warning("store not readable", extra={"error": str(error)})
-            return
-        if opened:
-            opened.close()
 
     async def _load(self, digest: Digest) -> None:
         await self._look(digest)
-        if opened := self.ready(digest):
-            opened.close()
+        if self.ready(digest):
             return
         async with self._slots:
             began = time.monotonic()

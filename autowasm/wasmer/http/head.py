@@ -10,8 +10,7 @@ import functools
 import http
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from autowasm import limits
@@ -32,8 +31,7 @@ class Malformed(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A request's head. ``close``: whether the connection ends with the answer. ``body``: whether one follows."""
 
     method: str

@@ -1,13 +1,18 @@
-"""Requests and answers as values, the same for both versions of HTTP."""
+"""Requests and answers as values, the same for both versions of HTTP.
+
+They are tuples: a thousand times a second, a frozen dataclass takes four times as long to make.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What was asked.
 
     Attributes:
@@ -20,35 +25,34 @@ class Request:
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
     peer: str = ""
     crowded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A part of an open file: the body of an answer."""
+class Span(NamedTuple):
+    """A part of an open file: the body of an answer. ``owner`` is what keeps it open."""
 
     descriptor: int
     start: int
     length: int
+    owner: object = None
 
 
 def _nobody(whole: bool) -> None:
     del whole
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is answered. The server adds the length and the date, and leaves the body away where HEAD asked.
 
     Attributes:
-        body: bytes, or a part of a file that stays open until ``ended`` is called.
+        body: bytes, or a part of a file.
         ended: called once, with whether the last byte was sent.
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
     body: bytes | Span = b""
     ended: Callable[[bool], None] = _nobody
 

@@ -42,7 +42,7 @@ def test_the_least_recently_used_gives_way(tmp_path):
 def test_use_counts(tmp_path):
     """What was read is not what was used the longest time ago."""
     store, digests = _filled(tmp_path, Room(quota=3 * SIZE), 3)
-    store.open(digests[0]).close()
+    assert store.open(digests[0])
     store.put(_data(9))
     assert digests[0] in store.digests()
     assert digests[1] not in store.digests()
@@ -110,8 +110,8 @@ def test_verified_once(tmp_path):
     digest = blobs.Blobs(tmp_path).put(_data(1))
     store = blobs.Blobs(tmp_path)
     assert store.ready(digest) is None
-    store.open(digest).close()
-    store.ready(digest).close()
+    assert store.open(digest)
+    assert store.ready(digest)
     path = tmp_path / "sha256" / digest.hex
     path.chmod(0o644)
     path.write_bytes(_data(2))
@@ -126,5 +126,4 @@ def test_open_outlives_deletion(tmp_path):
     opened = store.open(store.put(_data(1)))
     store.delete(Digest.of(_data(1)))
     assert os.pread(opened.descriptor, opened.size, 0) == _data(1)
-    opened.close()
     assert store.size == 0
