@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 
-async def through(pieces: AsyncIterator[bytes], work: Callable[[bytes], None]) -> None:
+async def through(pieces: AsyncGenerator[bytes, None], work: Callable[[bytes], None]) -> None:
     """Have the work done on each piece, in order; at its end all that came is done, also where the reading failed.
 
     Raises: what the work raises, else what the reading does.
     """
     under_way: asyncio.Future[None] | None = None
     try:
-        async for piece in pieces:
-            if under_way is not None:
-                await under_way
-            under_way = asyncio.ensure_future(asyncio.to_thread(work, piece))
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if under_way is not None:
+                    await under_way
+                under_way = asyncio.ensure_future(asyncio.to_thread(work, piece))
     finally:
         if under_way is not None:
             await under_way

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import httpx2
@@ -47,7 +47,7 @@ def helped(before: int, now: int) -> bool:
     return now - before >= limits.RESUME_BYTES
 
 
-async def pieces(response: httpx2.Response, skipped: int = 0) -> AsyncIterator[bytes]:
+async def pieces(response: httpx2.Response, skipped: int = 0) -> AsyncGenerator[bytes, None]:
     """The body without so many of its first bytes, in large pieces. Where it is cut, what came of it comes first."""
     held = bytearray()
     now = asyncio.get_running_loop().time
