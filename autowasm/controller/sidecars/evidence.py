@@ -8,12 +8,13 @@ What Envoy shows, and what that proves (each measured on Envoy 1.40; no statisti
 - ``vms``: a module that starts has as many VMs as workers, and two; one that does not (a missing import, a callback
   that refuses or traps) has none. While ``draining``, VMs of the version before count, too. So modules run where
   1. nothing drains, and there are as many VMs as all filters that should run have, no more and no less; or
-  2. there are more VMs than before the change, by as many as all filters have that are in question.
+  2. there are more VMs than before, by as many as all filters have, those included that ran before: a change of a
+     listener starts all filters anew in the chains that differ. That was one change of one listener, or VMs of two
+     changes would be added up. Where it was more, or not all chains differ, 1. has to be waited for.
 - Without a fetch, as after a rollback to what Envoy has: that listeners were updated since our EnvoyFilter was written
   (``updated``) stands for the arrival. An update of something else in the same second would be taken for it.
-- Filters of others have VMs, too. Their names are in the statistics of new Envoys; they are counted as running, and
-  where the sum is not right, nothing is proven. A new version of such a filter that starts in the same moment as one
-  of ours does not would be taken for ours, until the next look.
+- Filters of others have VMs, too. Their names are in the statistics of new Envoys, as long as they are there; they are
+  counted as running, and where the sum is not right, nothing is proven.
 
 istiod's view (/debug/syncz) is not asked: it is an acknowledgement of a push, which Envoy gives before the module is
 fetched, and each istiod has it of its own sidecars only, for who has a token of the mesh's own audience.
@@ -22,7 +23,6 @@ fetched, and each istiod has it of its own sidecars only, for who has a token of
 from __future__ import annotations
 
 from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,11 +66,19 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The VMs that run by this look; why the others do not, or may not; and whether they surely do not."""
+    """What a look proves.
+
+    Attributes:
+        proven: the VMs that run.
+        why: why the others do not, or may not.
+        fails: whether they surely do not.
+        drains: whether it will be seen when the old connections are gone, in a minute or so.
+    """
 
     proven: frozenset[str]
     why: str = ""
     fails: bool = False
+    drains: bool = False
 
 
 def judge(wishes: Iterable[Wish], plugins: Iterable[str], look: Look, base: Look | None) -> Finding:
@@ -80,7 +88,7 @@ def judge(wishes: Iterable[Wish], plugins: Iterable[str], look: Look, base: Look
         wishes: all VMs of ours that should be in this sidecar; one may be wished for by several filters.
         plugins: names of all filters of ours in it.
         look: what was seen.
-        base: an earlier look at the same sidecar, since when only unproven VMs can have come.
+        base: an earlier look at the same sidecar.
     """
     ours = {wish.vm: wish for wish in sorted(wishes, key=lambda wish: wish.since)}
     asked = [wish for wish in ours.values() if wish.fetched is not None]
@@ -92,14 +100,15 @@ def judge(wishes: Iterable[Wish], plugins: Iterable[str], look: Look, base: Look
         return Finding(frozenset(), waits)
     late = [wish for wish in ours.values() if wish.fetched is None and look.at - wish.since < LAG_SECONDS]
     found = frozenset(wish.vm for wish in open_)
-    known = set(map(statistics.spelt, plugins))
-    if base is not None and _grew(base, look, len(open_) + len(late), known):
+    foreign = len(look.seen.plugins - set(map(statistics.spelt, plugins)))
+    if base is not None and _grew(base, look, len(asked) + len(late) + foreign):
         return Finding(found)
     if late:
         return Finding(frozenset(), "another filter of its sidecar is on its way")
     if look.seen.draining:
-        return Finding(frozenset(), "its sidecar serves old connections still, with the version before")
-    return _counted(look.seen, len(asked), len(look.seen.plugins - known), found)
+        why = "its sidecar serves old connections still, with the version before"
+        return Finding(frozenset(), why, drains=True)
+    return _counted(look.seen, len(asked), foreign, found)
 
 
 def _waits(wishes: Iterable[Wish], look: Look) -> str:
@@ -116,11 +125,10 @@ def _waits(wishes: Iterable[Wish], look: Look) -> str:
     return ""
 
 
-def _grew(base: Look, look: Look, filters: int, known: AbstractSet[str]) -> bool:
+def _grew(base: Look, look: Look, filters: int) -> bool:
+    changes = look.seen.modified - base.seen.modified
     return (
-        look.follows(base)
-        and look.seen.plugins - base.seen.plugins <= known
-        and look.seen.vms >= base.seen.vms + filters * look.seen.vms_each
+        look.follows(base) and changes == 1 and look.seen.vms >= base.seen.vms + filters * look.seen.vms_each
     )
 
 

@@ -17,6 +17,9 @@ FIRST_SECONDS: Final = 0.25
 LONGEST_SECONDS: Final = 300.0
 """The wait between two looks while something is unproven: it doubles from the first on, and starts again with news."""
 
+DRAINING_SECONDS: Final = 10.0
+"""The longest wait for what will be seen by itself once old connections are gone."""
+
 
 @dataclass(slots=True)
 class Sight:
@@ -56,7 +59,8 @@ class Sight:
     def wait(self) -> float:
         """How long to wait before the next look, longer each time."""
         self._tries = min(self._tries + 1, 32)
-        return min(FIRST_SECONDS * 2.0 ** (self._tries - 1), LONGEST_SECONDS)
+        drains = self.finding is not None and self.finding.drains and not self.fault
+        return min(FIRST_SECONDS * 2.0 ** (self._tries - 1), DRAINING_SECONDS if drains else LONGEST_SECONDS)
 
     def take(self, look: Look, pod: Pod, wanted: Mapping[Key, Target], records: Records) -> None:
         """Take in a look at it; ``wanted``: all that should be here."""

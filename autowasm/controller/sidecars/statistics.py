@@ -14,7 +14,9 @@ from typing import Final
 
 from prometheus_client import parser
 
-FILTER: Final = r"^(wasm\.|listener_manager\.(lds\.update|total_)|server\.(concurrency|uptime)$)"
+FILTER: Final = (
+    r"^(wasm\.|listener_manager\.(lds\.update|listener_modified$|total_)|server\.(concurrency|uptime)$)"
+)
 """Regular expression over Envoy's own names: what is asked for, so that an answer has some dozen lines."""
 
 _VMS: Final = re.compile(r"envoy_wasm_envoy_wasm_runtime_\w+_active")
@@ -35,6 +37,7 @@ class Statistics:
         updated: seconds since the epoch at which the last update of listeners was taken, by the sidecar's clock.
         failures: modules that were given up, since the last time that there was no Wasm filter at all.
         updates: updates of listeners that were taken since Envoy began.
+        modified: changes of listeners since then.
         uptime: seconds since Envoy began, as they were when it last summed up: some seconds ago.
         plugins: names of filters that are or were there, as Prometheus writes them.
     """
@@ -46,6 +49,7 @@ class Statistics:
     updated: float
     failures: int
     updates: int
+    modified: int
     uptime: float
     plugins: frozenset[str] = frozenset()
 
@@ -73,6 +77,7 @@ def read(text: str) -> Statistics:
         updated=values.get(f"{_MANAGER}lds_update_time", 0.0) / 1000,
         failures=int(values.get("envoy_wasm_remote_load_fetch_failures", 0)),
         updates=int(values.get(f"{_MANAGER}lds_update_success", 0)),
+        modified=int(values.get(f"{_MANAGER}listener_modified", 0)),
         uptime=values.get("envoy_server_uptime", 0.0),
         plugins=frozenset(match[1] for name in values if (match := _PLUGIN.fullmatch(name))),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from autowasm.controller.sidecars.account import NAMED, World, account
-from autowasm.controller.sidecars.evidence import LAG_SECONDS
+from autowasm.controller.sidecars.evidence import LAG_SECONDS, Finding
 from autowasm.controller.sidecars.records import Records
-from autowasm.controller.sidecars.sights import LONGEST_SECONDS, Sight
+from autowasm.controller.sidecars.sights import DRAINING_SECONDS, LONGEST_SECONDS, Sight
 from autowasm.istio.audience import Audience, Stuck
 from autowasm.kube.names import Key
 from tests.unit.controller.sidecars import things
@@ -147,7 +147,7 @@ def test_a_rollback_to_what_it_has_needs_no_fetch():
     site.look(vms=4)
     site.now, site.target = 300.0, things.target(V2, since=299.0)
     site.fetch(digest=V2, time=299.5)
-    site.look(vms=8, draining=1, updated=299.2)
+    site.look(vms=8, draining=1, updated=299.2, modified=2)
     assert site.audience() == audience_of(1, 1, 1, digest=V2)
     site.now, site.target = 400.0, things.target(V1, since=399.0)
     site.sights[POD.key].proven.clear()
@@ -190,5 +190,9 @@ def test_waits_between_looks_grow_and_end():
     waits = [sight.wait() for _ in range(40)]
     assert waits[:4] == [0.25, 0.5, 1.0, 2.0]
     assert waits[-1] == LONGEST_SECONDS
+    sight.finding = Finding(frozenset(), drains=True)
+    assert sight.wait() == DRAINING_SECONDS
+    sight.fault = "no answer"
+    assert sight.wait() == LONGEST_SECONDS
     sight.news()
     assert sight.wait() == 0.25

@@ -50,30 +50,45 @@ def test_vms_of_the_version_before_prove_nothing():
 
 def test_more_vms_than_before_the_change():
     """With a look from before, the new version is seen to run while the old one drains."""
-    before = look(at=199.0, vms=4, plugins=OURS)
+    before = look(at=199.0, modified=0, vms=4, plugins=OURS)
     assert proven(wish("v2"), vms=8, draining=1, base=before) == {"v2"}
     assert why(wish("v2"), vms=7, draining=1, base=before)[0] is False
 
 
 def test_a_look_that_is_not_from_before_is_none():
-    """Another process's VMs, or those of a filter of others that came meanwhile, are no measure."""
-    other = look(at=199.0, began=50.0, vms=0, plugins=OURS)
+    """Another process's VMs are no measure."""
+    other = look(at=199.0, modified=0, began=50.0, vms=0, plugins=OURS)
     assert not proven(wish("v2"), vms=4, draining=1, base=other)
-    more = look(at=199.0, vms=0, plugins=OURS, updates=9)
+    more = look(at=199.0, modified=0, vms=0, plugins=OURS, updates=9)
     assert not proven(wish("v2"), vms=4, draining=1, base=more)
-    lacking = look(at=199.0, vms=0, plugins=())
-    assert proven(wish("v2"), vms=4, draining=1, plugins=OURS, base=lacking) == {"v2"}
-    found = judge([wish("v2")], OURS, look(vms=4, draining=1, plugins=("hello", "foreign")), lacking)
-    assert not found.proven
 
 
 def test_two_that_are_open_must_both_be_there():
     """One more filter's VMs do not say whose they are."""
-    before = look(at=199.0, vms=0, plugins=("a", "b"))
+    before = look(at=199.0, modified=0, vms=0, plugins=("a", "b"))
     both = wish("a"), wish("b")
     assert not proven(*both, plugins=("a", "b"), vms=4, draining=1, base=before)
     assert proven(*both, plugins=("a", "b"), vms=8, draining=1, base=before) == {"a", "b"}
     assert why(*both, plugins=("a", "b"), vms=4)[0] is True
+
+
+def test_a_change_starts_all_filters_anew():
+    """VMs that a proven filter, or one of others, has a second time are not those of the one in question."""
+    before = look(at=199.0, modified=0, vms=4, plugins=("a",))
+    wishes = wish("a", proven=True), wish("b")
+    seen = {"plugins": ("a", "b"), "draining": 1, "base": before}
+    assert not proven(*wishes, vms=8, **seen)
+    assert proven(*wishes, vms=12, **seen) == {"b"}
+    foreign = look(at=199.0, modified=0, vms=4, plugins=("theirs",))
+    assert not judge([wish()], OURS, look(vms=8, draining=1, plugins=("hello", "theirs")), foreign).proven
+    assert judge([wish()], OURS, look(vms=12, draining=1, plugins=("hello", "theirs")), foreign).proven
+
+
+def test_vms_of_two_changes_are_not_added_up():
+    """A change in between may have started the version before once more: its VMs are not the new one's."""
+    before = look(at=199.0, modified=0, vms=4, plugins=OURS)
+    assert not proven(wish("v2"), vms=8, draining=2, modified=2, base=before)
+    assert not proven(wish("v2"), vms=8, draining=1, modified=0, base=before)
 
 
 def test_one_that_runs_already_is_counted_and_not_claimed_again():

@@ -16,6 +16,7 @@ TEXT = """\
 # TYPE envoy_listener_manager_lds_update_rejected counter
 envoy_listener_manager_lds_update_rejected{} 0
 envoy_listener_manager_lds_update_success{} 12
+envoy_listener_manager_listener_modified{} 7
 # TYPE envoy_wasm_envoy_wasm_runtime_v8_created counter
 envoy_wasm_envoy_wasm_runtime_v8_created{} 8
 # TYPE envoy_wasm_my_ns_hello_x_vm_reload counter
@@ -57,6 +58,7 @@ def test_what_envoy_says():
         updated=1795575708.456,
         failures=3,
         updates=12,
+        modified=7,
         uptime=17.0,
         plugins=frozenset({"my_ns_hello_x", "other"}),
     )

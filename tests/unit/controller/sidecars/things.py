@@ -49,6 +49,7 @@ def look(at=210.0, *, began=100.0, **more):
         "updated": 0.0,
         "failures": 0,
         "updates": 1,
+        "modified": 1,
         "plugins": (),
     } | more
     return Look(
@@ -61,6 +62,7 @@ def look(at=210.0, *, began=100.0, **more):
             updated=values["updated"],
             failures=values["failures"],
             updates=values["updates"],
+            modified=values["modified"],
             uptime=at - began,
             plugins=frozenset(values["plugins"]),
         ),
