@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_KIND: Final = {
+_CLUSTERS: Final = {
     "clusters": click.option(
         "--clusters",
         type=click.IntRange(1, 8),
-        help="kind: how many, each with its own install.  [default: 1]",
+        help="local, kind: how many, each with its own install.  [default: 1]",
     ),
+}
+_KIND: Final = {
     "install": click.option(
         "--install",
         is_flag=True,
@@ -64,12 +66,12 @@ _EXISTING: Final = {
         "--apps-image", help="existing: the image of the applications (`harness images build` makes it)."
     ),
 }
-NAMES: Final = (*_KIND, *_EXISTING)
+NAMES: Final = (*_CLUSTERS, *_KIND, *_EXISTING)
 
 
 def options(command: F) -> F:
     """Give a command the options of all places."""
-    for option in reversed([*_KIND.values(), *_EXISTING.values()]):
+    for option in reversed([*_CLUSTERS.values(), *_KIND.values(), *_EXISTING.values()]):
         command = option(command)
     return command
 
@@ -82,6 +84,8 @@ def check(mesh: str | None, given: Mapping[str, Any]) -> None:
             raise click.UsageError(
                 f"{_flag(used[0])}: goes with --mesh {place}, found --mesh {mesh or 'local'}"
             )
+    if given.get("clusters") and mesh in ("sim", "existing"):
+        raise click.UsageError(f"--clusters: goes with --mesh local or kind, found --mesh {mesh}")
     missing = [name for name in ("registry", "apps_image") if mesh == "existing" and not given.get(name)]
     if missing:
         raise click.UsageError(f"--mesh existing: needs {' and '.join(map(_flag, missing))}")

@@ -238,11 +238,24 @@ def _on_local(scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan
     from harness.toolchain import binaries
 
     toolchain = binaries.ensure(local.PROGRAMS, emit)
+    if (count := settings.place["clusters"] or 1) > 1:
+        return _on_several(count, scenarios, settings, emit)
     if not namespaces.inside():
         return namespaces.enter([sys.executable, "-m", "harness", *sys.argv[1:]], [])
     signal.signal(signal.SIGTERM, _as_interrupt)
     with local.Local(toolchain, emit) as mesh:
         return _run(scenarios, [mesh], settings, emit)
+
+
+def _on_several(count: int, scenarios: Sequence[model.Scenario], settings: Settings, emit: Fan) -> int:
+    """Run on several local meshes that are up at the same time, each in namespaces of its own."""
+    from harness.meshes.local import remote
+
+    if settings.keep:
+        raise click.UsageError("--keep: goes with one local mesh, not with several")
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    with remote.clusters(count, emit) as meshes:
+        return _run(scenarios, meshes, settings, emit)
 
 
 def _run(scenarios: Sequence[model.Scenario], meshes: Sequence[Mesh], settings: Settings, emit: Fan) -> int:

@@ -209,6 +209,33 @@ def test_the_death_of_a_process_is_told_by_name(seen: dict[str, Any]) -> None:
     assert seen["see_a_death"]["message"].startswith("etcd: must keep running, was ended by SIGKILL")
 
 
+def test_two_clusters_are_up_at_once_and_know_nothing_of_each_other() -> None:
+    """A scenario passes on each of two meshes, whose objects, registries and addresses have the same names."""
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "run",
+        "--mesh",
+        "local",
+        "--clusters",
+        "2",
+        "--output",
+        "json",
+    ]
+    done = subprocess.run(
+        [*command, "scenarios/hello-world.yaml"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        cwd=INSIDE.parents[2],
+    )
+    happened = [json.loads(line) for line in done.stdout.splitlines()]
+    ended = {one["mesh"]: one["passed"] for one in happened if one["event"] == "run-ended"}
+    assert (done.returncode, ended) == (0, {"local-1": 1, "local-2": 1}), done.stderr
+
+
 class Sandbox:
     """``harness up`` as a user starts it."""
 

@@ -25,7 +25,10 @@ def harness(*args: object, **env: str | None) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--clusters", "2"], "--clusters: goes with --mesh kind, found --mesh local"),
+        (
+            ["--mesh", "sim", "--clusters", "2"],
+            "--clusters: goes with --mesh local or kind, found --mesh sim",
+        ),
         (["--install", "--mesh", "sim"], "--install: goes with --mesh kind, found --mesh sim"),
         (
             ["--images", "built", "--mesh", "existing"],

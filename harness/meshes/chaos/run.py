@@ -73,17 +73,22 @@ class Chaos:
         self.wanted.make(Edit(plan.STEADY, 0))
         self._settle([])
         loads = {port: self._load(port) for port in (9080, 9081)}
-        end = time.monotonic() + self.settings.seconds
-        for one in plan.rounds(self.settings.seed, clock=self.settings.clock):
-            if time.monotonic() > end or self.outcome.wrong:
-                break
-            self._round(one)
-        self.outcome.traffic = {f"port {port}": load.stop() for port, load in loads.items()}
+        try:
+            self._rounds()
+        finally:
+            self.outcome.traffic = {f"port {port}": load.stop() for port, load in loads.items()}
         self._judge_traffic()
         if not self.outcome.wrong:
             self._compare()
         self.outcome.edits = self.wanted.made
         return self.outcome
+
+    def _rounds(self) -> None:
+        end = time.monotonic() + self.settings.seconds
+        for one in plan.rounds(self.settings.seed, clock=self.settings.clock):
+            if time.monotonic() > end or self.outcome.wrong:
+                return
+            self._round(one)
 
     def _load(self, port: int) -> Load:
         request = RequestWish("details", port, path="/details/1")
