@@ -215,10 +215,11 @@ STREAM_RESETS: Final = 100
 """Streams of one HTTP/2 connection that its client may reset: who opens them for that alone has work done for nothing
 (CVE-2023-44487)."""
 
-REQUESTS_PER_SECOND: Final = 200.0
-REQUESTS_BURST: Final = 2000.0
-"""Requests for modules of one address: what a node of a hundred pods asks when all start at once, and then more each
-second than they could run. Beyond it 429 and Retry-After, which a sidecar heeds as any failure."""
+REQUESTS_PER_SECOND: Final = 1000.0
+REQUESTS_BURST: Final = 10_000.0
+"""Requests for modules of one address: a controller that asks about all of a thousand filters several times, a node of
+a hundred pods that start at once; a thousand a second take a tenth of a processor. Beyond it 429 and Retry-After, which
+a sidecar heeds as any failure."""
 
 ADDRESSES_KEPT: Final = 10_000
 """Addresses whose rate is remembered, some hundred bytes each: more than a cluster's pods on most days."""
@@ -226,8 +227,9 @@ ADDRESSES_KEPT: Final = 10_000
 FILLS: Final = 8
 """Modules that a wasmer fetches at the same time: as much as its network and disk do at once; the others wait."""
 
-MISSES_PER_ADDRESS: Final = 32
-"""Modules that one address may wait for that are not there: its filters. Each costs a question to every controller."""
+MISSES_PER_ADDRESS: Final = 128
+"""Modules that one address may wait for that are not there: a sidecar's filters, what a controller rolls out at once.
+Each costs a question to every controller."""
 
 LEDGER_RECORDS: Final = 20_000
 """Fetches that a wasmer remembers, some 200 bytes each: two versions of ten thousand sidecars. Controllers keep more,

@@ -44,6 +44,7 @@ class Settings:
     sources: fill.Sources
     quota: int = limits.STORE_BYTES
     rate: float = limits.REQUESTS_PER_SECOND
+    burst: float = limits.REQUESTS_BURST
     caps: Caps = field(default_factory=Caps)
     pauses: Pauses = field(default_factory=Pauses)
 
@@ -73,7 +74,7 @@ class Wasmer:
                 if self._ledger.add(address, digest, time.time()):
                     teller.news()
 
-            rate = Buckets(settings.rate, limits.REQUESTS_BURST)
+            rate = Buckets(settings.rate, settings.burst)
             answers = app.App(modules, self._meters, rate, fetched, stop.is_set)
             server = Server(answers, settings.caps, self._meters.refused)
             self._watch(server)

@@ -96,7 +96,7 @@ class Server:
                 loop.remove_reader(listener)
                 loop.call_later(_NO_DESCRIPTORS_SECONDS, self._listen, listener)
                 return
-            self._take(connection, address[0].removeprefix("::ffff:"))
+            self._take(connection, address[0].removeprefix("::ffff:").partition("%")[0])
 
     def _take(self, connection: socket.socket, peer: str) -> None:
         caps = self._caps

@@ -71,6 +71,7 @@ class _Connection:
         with contextlib.suppress(h2.exceptions.ProtocolError):
             self._h2.close_connection()
         await self._flush()
+        await self._wire.finish()
 
     async def close(self) -> None:
         """End what is under way."""
@@ -81,11 +82,8 @@ class _Connection:
 
     async def _receive(self) -> bytes:
         while True:
-            try:
+            with contextlib.suppress(Late):  # streams have bounds of their own
                 return await self._wire.receive(self._caps.idle, idle=not self._streams)
-            except Late:
-                if not self._streams:  # those have bounds of their own
-                    return b""
 
     def _take(self, event: h2.events.Event) -> bool:
         """Act on an event; whether the connection goes on."""

@@ -49,7 +49,7 @@ class Wire:
         """What came, nothing once the other side has ended; ``idle`` where nothing was begun and it may end.
 
         Raises:
-            Late: nothing came within ``wait`` seconds.
+            Late: nothing came within ``wait`` seconds, though something was begun.
             OSError: the connection broke.
         """
         self._idle = idle
@@ -58,7 +58,12 @@ class Wire:
         wait_first = self._listens and not self.draining
         while True:
             if wait_first:
-                await self._readable()
+                try:
+                    await self._readable()
+                except Late:
+                    if self._idle:
+                        return b""
+                    raise
             wait_first = True
             try:
                 return self._socket.recv(_READ_BYTES)

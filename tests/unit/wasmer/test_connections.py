@@ -178,6 +178,17 @@ def test_slow_head():
         assert _answer(stream)[2] == b"GET /b False\n"
 
 
+def test_idle():
+    """A connection on which nothing comes for long ends, and nobody is blamed for it."""
+    with _serving(idle=0.2) as scene, scene.connect() as idle, idle.makefile("rb") as stream:
+        idle.sendall(_request("/a"))
+        _answer(stream)
+        assert stream.read() == b""
+        with scene.connect() as silent:
+            assert silent.recv(1) == b""
+        assert scene.refused == []
+
+
 def test_crowd():
     """Beyond the bound a connection is marked as crowded and answers once; beyond the spare ones none is taken."""
     with _serving(connections=2, spare=1) as scene, contextlib.ExitStack() as stack:

@@ -44,7 +44,8 @@ class Client:
                 break
             for event in self.h2.receive_data(data):
                 self._take(event, read=read)
-            self.flush()
+            if not self.gone:
+                self.flush()
 
     def _take(self, event, *, read):
         match event:
