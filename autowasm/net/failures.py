@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import os
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ def of_exception(ask: Ask, error: Exception) -> errors.Error:
     if isinstance(error, pace.TooSlow):
         message = f"too slow: {ask}: {error}"
         return errors.Retry(message, side=ask.side, reason="Unreachable", after=limits.SLOW_AFTER_SECONDS)
+    if any(isinstance(cause, socket.gaierror) and cause.errno in _NO_HOST for cause in causes):
+        message = f"no such host: {ask}: the resolver knows no address of it"
+        return errors.Retry(message, side=ask.side, reason="NoSuchHost", remedy="Look at how it is written.")
     if isinstance(error, httpx2.TooManyRedirects):
         return _final(ask, f"too many redirects: {ask}")
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
@@ -102,6 +106,7 @@ def of_exception(ask: Ask, error: Exception) -> errors.Error:
     return errors.Retry(f"unreachable: {ask}: {said}", side=ask.side, reason="Unreachable")
 
 
+_NO_HOST: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)})  # the latter is glibc's
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 )

@@ -31,13 +31,15 @@ class Again:
 class Patience:
     """How long a caller persists: ``tries`` in all, waits in seconds between 0 and a doubling bound.
 
-    ``tell`` hears of every wait before it begins, for somebody who sits in front of it.
+    ``tell`` hears of every wait before it begins, for somebody who sits in front of it. ``once``: reasons for which
+    nothing is tried again; what may heal in a cluster is a slip of the pen on a command line.
     """
 
     tries: int = limits.REQUEST_TRIES
     base: float = limits.REQUEST_BACKOFF_BASE_SECONDS
     ceiling: float = limits.REQUEST_BACKOFF_MAX_SECONDS
     tell: Callable[[Again], None] | None = None
+    once: frozenset[str] = frozenset()
 
 
 async def persist(attempt: Callable[[], Awaitable[T]], patience: Patience) -> T:
@@ -92,7 +94,9 @@ async def _again(first: errors.Retry, attempt: Callable[[], Awaitable[T]], patie
 
 
 def _worth_it(error: BaseException, patience: Patience) -> bool:
-    return isinstance(error, errors.Retry) and (error.after or 0) <= patience.ceiling
+    if not isinstance(error, errors.Retry) or error.reason in patience.once:
+        return False
+    return (error.after or 0) <= patience.ceiling
 
 
 def _waits(patience: Patience) -> Callable[[tenacity.RetryCallState], float]:

@@ -66,8 +66,9 @@ def _tell(again: retry.Again) -> None:
     click.echo(f"{again.error}, trying again ({again.attempt} of {again.tries})", err=True)
 
 
-PATIENCE: Final = retry.Patience(tell=_tell)
-"""Every wait is told on standard error: who types a command shall not wonder why it says nothing."""
+PATIENCE: Final = retry.Patience(tell=_tell, once=frozenset({"NoSuchHost"}))
+"""Every wait is told on standard error: who types a command shall not wonder why it says nothing. A name that nobody
+knows is not waited for."""
 
 
 def _password() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import socket
 
 import httpx2
 import pytest
@@ -112,6 +114,33 @@ def test_nobody_listens():
     error = asyncio.run(_failure(gone))
     assert isinstance(error, errors.Retry)
     assert error.message.endswith(": connection refused")
+
+
+class _Unresolving(asyncio.SelectorEventLoop):
+    """A loop whose resolver answers every name with the same failure."""
+
+    failure = 0
+
+    async def getaddrinfo(self, *_, **__):
+        """No address."""
+        raise socket.gaierror(self.failure, "the resolver's words")
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "said"),
+    [
+        (socket.EAI_NONAME, "NoSuchHost", "no such host: "),
+        (socket.EAI_AGAIN, "Unreachable", "unreachable: "),
+    ],
+)
+def test_names(failure, reason, said):
+    """A name that nobody knows is told apart from a resolver that does not answer; a wait may heal both."""
+    with contextlib.closing(_Unresolving()) as loop:
+        loop.failure = failure
+        error = loop.run_until_complete(_failure("https://registry.example/v2/"))
+    assert isinstance(error, errors.Retry)
+    assert error.reason == reason
+    assert error.message.startswith(f'{said}GET "https://registry.example/v2/"')
 
 
 def test_no_tls():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -57,6 +58,16 @@ def test_final_is_final():
     attempts = _Attempts(error)
     with pytest.raises(errors.Final) as caught:
         asyncio.run(retry.persist(attempts, QUICK))
+    assert caught.value is error
+    assert attempts.made == 1
+
+
+def test_once():
+    """A reason for which this caller does not wait is raised at once, as it is."""
+    error = errors.Retry("no", side="registry", reason="NoSuchHost")
+    attempts = _Attempts(error)
+    with pytest.raises(errors.Retry) as caught:
+        asyncio.run(retry.persist(attempts, dataclasses.replace(QUICK, once=frozenset({"NoSuchHost"}))))
     assert caught.value is error
     assert attempts.made == 1
 
