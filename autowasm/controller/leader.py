@@ -41,6 +41,7 @@ class Leader:
         self._election = election
         self._pause = election.lasts / _RENEWALS
         self._trouble = ""
+        self._led = False
 
     def leads(self) -> bool:
         """Whether this controller is the one that writes now."""
@@ -48,15 +49,14 @@ class Leader:
 
     async def run(self, begin: Callable[[], None]) -> None:
         """Stand for election until cancelled; ``begin`` is called whenever this one becomes the one that writes."""
-        led = False
         while True:
             await self._try()
             leads = self.leads()
-            if leads != led:
+            if leads != self._led:
                 _log.info("leading" if leads else "following", extra={"identity": self._election.identity})
+                self._led = leads
                 if leads:
                     begin()
-            led = leads
             await asyncio.sleep(self._pause if leads else min(_LOOK_SECONDS, self._pause))
 
     async def resign(self) -> None:
@@ -87,7 +87,10 @@ class Leader:
         asked_at = time.monotonic()
         bid = self._election.bid(seen, asked_at)
         if bid is not None:
-            self._election.won(await leases.write(self._client, self._key, bid, _now()), asked_at)
+            written = await leases.write(self._client, self._key, bid, _now())
+            # What came up since the Lease lapsed was left to another one, though there was none: it is a new beginning.
+            self._led = self._led and self.leads()
+            self._election.won(written, asked_at)
 
     def _complain(self, why: str) -> None:
         """Say once what lasts."""

@@ -46,7 +46,8 @@ _GOOD_NEWS: Final = frozenset({"Loaded", "Overlaps"})
 def between(before: Status | None, after: Status) -> list[Occasion]:
     """What happened between two statuses of one object, in the order of its conditions."""
     earlier = before or {}
-    return [*_conditions(earlier, after), *_rolled_out(earlier, after), *_synced(earlier, after)]
+    rolled_out = [*_rolled_out(earlier, after)]
+    return [*_conditions(earlier, after), *(rolled_out or _synced(earlier, after))]
 
 
 def _conditions(before: Status, after: Status) -> Iterator[Occasion]:

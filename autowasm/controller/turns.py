@@ -28,6 +28,9 @@ from autowasm.kube.names import Key
 PATIENCE_SECONDS: Final = 1.0
 """How long a new spec may be without a status before one is written: most modules are there sooner."""
 
+WRITERS: Final = 8
+"""Names that are written at the same time: the API server is everybody's."""
+
 T = TypeVar("T")
 
 
@@ -55,6 +58,7 @@ class Turns:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._writing = asyncio.Semaphore(WRITERS)
 
     async def work(self, key: Key) -> Outcome:
         """A turn with news.
@@ -69,10 +73,11 @@ class Turns:
         facts = await self._patiently(parts.observer.facts(key), key, self._pending)
         facts = dataclasses.replace(facts, place=parts.sharing.place(key), audience=parts.audience(key))
         facts = await self._asked(key, facts)
-        if not parts.leads():
-            message = f"controller: must hold the lease to write {key}: lost it meanwhile"
-            raise errors.Retry(message, side="controller", reason="NotLeading")
-        return await _finished(parts.actor.act(key, facts))
+        async with self._writing:
+            if not parts.leads():
+                message = f"controller: must hold the lease to write {key}: lost it meanwhile"
+                raise errors.Retry(message, side="controller", reason="NotLeading")
+            return await _finished(parts.actor.act(key, facts))
 
     async def glance(self, key: Key, found: conditions.Facts) -> marks.Mark | None:
         """A turn without news: ``found`` is what the status was last folded from. The mark after a write.

@@ -30,14 +30,16 @@ from autowasm.kube.watch import Watch
 
 _log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 8
-"""Names that are worked on at the same time, beside those that wait for somebody slow."""
+AT_ONCE: Final = 24
+"""Names that are looked at at the same time, beside those that hang on somebody slow. Writes have a bound of their
+own (turns.py)."""
 
-SLOW_SECONDS: Final = 1.0
+SLOW_SECONDS: Final = 2.0
 """After how long a work gives its slot back."""
 
 REST_SECONDS: Final = 1.0
-"""Least time between two glances at one name: a thousand pods that come and go are one write a second."""
+"""Least time between a work that changed something, or a glance, and the next glance at the same name: a thousand
+pods that come and go are one write a second."""
 
 FIRST_SECONDS: Final = 10.0
 """How long the first look at all names may hold up readiness: a registry that hangs must not keep the modules of
@@ -118,10 +120,14 @@ class Workers:
         """Glance at this name: whom it reaches may have changed. What comes too soon comes a little later."""
         if key in self._resting:
             self._resting[key] = True
-            return
-        self._resting[key] = False
-        self.add(key)
-        asyncio.get_running_loop().call_later(REST_SECONDS, self._rested, key)
+        else:
+            self._rest(key)
+            self.add(key)
+
+    def _rest(self, key: Key) -> None:
+        if key not in self._resting:
+            self._resting[key] = False
+            asyncio.get_running_loop().call_later(REST_SECONDS, self._rested, key)
 
     def _rested(self, key: Key) -> None:
         if self._resting.pop(key):

@@ -36,6 +36,9 @@ _NAME_CHARS: Final = 230
 _WAITING: Final = 1000
 """Events that may wait to be written."""
 
+PAUSE_SECONDS: Final = 0.05
+"""Between two writes: Events come last, whatever else there is to be written."""
+
 SAME_SECONDS: Final = 360.0
 """How long the same words are the same Event: as client-go has it (events/event_broadcaster.go, finishTime)."""
 
@@ -106,6 +109,7 @@ class Recorder:
                 self._complain(fault)
             else:
                 self._trouble = ""
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _write(self, obj: Object, news: News) -> None:
         name, now = (obj["metadata"]["uid"], news), self._clock()

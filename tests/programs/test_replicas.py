@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+from datetime import UTC, datetime
 
 import pytest
 from lightkube import ApiError, generic_resource
@@ -187,6 +188,33 @@ def test_a_pause_does_not_make_two(world, pair):
     converge(lambda: one.lines("following"))
     assert not leads(one)
     assert (world.phase(), world.digest()) == ("Synced", sha(V2))
+
+
+def lease(world) -> dict:
+    """What the Lease says."""
+    return world.admin.get(Lease, controller_process.ACCOUNT, namespace=controller_process.INSTALL)["spec"]
+
+
+def lapsed(world) -> bool:
+    """Whether nobody has renewed the Lease for longer than it lasts."""
+    said = lease(world)
+    age = datetime.now(UTC) - datetime.fromisoformat(said["renewTime"])
+    return age.total_seconds() > said["leaseDurationSeconds"] + 1
+
+
+def test_a_pause_alone_loses_nothing(world, tmp_path):
+    """One that slept for longer than its Lease lasts, and finds it its own still, works off what came meanwhile."""
+    with controller_process.running(world.cluster, tmp_path / "one", LEASE) as one:
+        world.apply(world.push("alone:v1", V1))
+        world.settled("Synced")
+        one.process.send_signal(signal.SIGSTOP)
+        try:
+            world.apply(world.push("alone:v2", V2))
+            converge(lambda: lapsed(world))
+        finally:
+            one.process.send_signal(signal.SIGCONT)
+        converge(lambda: world.phase() == "Synced" and world.digest() == sha(V2))
+        assert lease(world)["leaseTransitions"] == 0
 
 
 def test_wasmers_find_who_has_it(world, pair, token_file, tmp_path):

@@ -32,10 +32,10 @@ def seen(**audience):
 @pytest.mark.parametrize(
     ("before", "after", "reasons"),
     [
-        (None, SYNCED, ["RolledOut", "Synced"]),
+        (None, SYNCED, ["RolledOut"]),
         (SYNCED, SYNCED, []),
         (None, status(DENIED), ["Unauthorized!"]),
-        (status(DENIED), status(V1, DONE, DONE, DONE, V1), ["RolledOut", "Synced"]),
+        (status(DENIED), status(V1, DONE, DONE, DONE, V1), ["RolledOut"]),
         (SYNCED, REFUSED, ["Refused!"]),
         (REFUSED, SYNCED, ["Synced"]),
         (SYNCED, status(V2, DONE, DONE, DONE, V2), ["RolledOut"]),
