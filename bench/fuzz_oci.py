@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import click
+import httpx2
 
 from autowasm import errors
 from autowasm.net import failures
 from autowasm.oci import artifact, blame, challenge, errcode, layouts, manifest, unpack
 from autowasm.oci.compression import zstd
 from autowasm.oci.reference import Reference
-from autowasm.registry import auth, credentials
+from autowasm.registry import auth, credentials, exchange, listing, ranges
 from bench.fuzz import CHANGES
 
 MODULE: Final = b"\0asm\1\0\0\0" + bytes(range(256)) * 4
@@ -81,6 +82,19 @@ def _unpacked(data: bytes) -> bytes:
 
 def _token(data: bytes) -> None:
     auth.read_token(data, failures.Ask("registry", "GET", "https://r.io/token"))
+
+
+def _link(text: str) -> None:
+    ask = exchange.Call("GET", httpx2.URL("https://r.io/v2/a/tags/list?n=1000"))
+    listing._following(ask, _answer("Link", text))  # noqa: SLF001 - the parser itself
+
+
+def _content_range(text: str) -> None:
+    ranges.start(_answer("Content-Range", text), 100, ORIGIN)
+
+
+def _answer(name: str, value: str) -> httpx2.Response:
+    return httpx2.Response(206, headers={name: value.encode("utf-8", "replace")})
 
 
 def _archive(form: int) -> bytes:
@@ -163,6 +177,12 @@ TARGETS: Final[dict[str, Target]] = {
     "token": Target(
         (b'{"token":"abc","expires_in":300}', b'{"access_token":"a","refresh_token":"b"}'), _token
     ),
+    "tags": Target(
+        (b'{"name":"a","tags":["v1","v2"]}', b'{"tags":null}'),
+        lambda data: listing._names(data, failures.Ask("registry", "GET", "https://r.io/t")),  # noqa: SLF001
+    ),
+    "link": Target((b'</v2/a/tags/list?last=b>; rel="next"', b"<https://r.io/x>; rel=next"), _text(_link)),
+    "content range": Target((b"bytes 100-199/200", b"bytes 100-199/*"), _text(_content_range)),
     "error body": Target((b'{"errors":[{"code":"DENIED","message":"no","detail":[1]}]}',), errcode.excerpt),
     "docker config": Target((CONFIG,), lambda data: credentials.from_dockerconfigjson(data, "x.r.io/team/a")),
     "tar": Target(TARS, _unpacked, _summed),

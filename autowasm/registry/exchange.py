@@ -58,6 +58,21 @@ class Call:
         return failures.Ask("registry", self.method, str(self.url))
 
 
+def elsewhere(call: Call, place: str) -> httpx2.URL:
+    """The URL that an answer to a call names, as it is or beside the call's own.
+
+    Raises:
+        errors.Final: reason Unreachable: it is none, or has no host.
+    """
+    try:
+        url = call.url.join(place)
+        if not url.host:
+            raise httpx2.InvalidURL("no host in the URL that the server names")
+    except failures.FOREIGN as error:
+        raise failures.of_exception(call.ask, error) from error
+    return url
+
+
 class Exchange:
     """Sends calls for accesses."""
 

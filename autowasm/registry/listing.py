@@ -12,7 +12,7 @@ from autowasm.net import failures
 from autowasm.oci import document
 from autowasm.registry import body
 from autowasm.registry.auth import Access
-from autowasm.registry.exchange import Call, Exchange
+from autowasm.registry.exchange import Call, Exchange, elsewhere
 
 _PAGE: Final = 1000  # tags asked for at once; registries give fewer as they like
 _TAGS_MAX: Final = 100_000
@@ -98,8 +98,5 @@ def _following(call: Call, response: httpx2.Response) -> httpx2.URL | None:
     match = _NEXT.search(response.headers.get("link", "")[:2048])
     if match is None:
         return None
-    try:
-        url = call.url.join(match[1])
-    except failures.FOREIGN as error:
-        raise failures.of_exception(call.ask, error) from error
+    url = elsewhere(call, match[1])
     return url if url.origin == call.url.origin else None

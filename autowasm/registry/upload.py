@@ -20,11 +20,10 @@ import httpx2
 
 from autowasm import errors, limits
 from autowasm.digest import Digest
-from autowasm.net import failures
 from autowasm.oci import artifact
 from autowasm.registry import download, stream
 from autowasm.registry.auth import Access
-from autowasm.registry.exchange import Call, Content, Exchange, held
+from autowasm.registry.exchange import Call, Content, Exchange, elsewhere, held
 
 WHOLE: Final = limits.WHOLE_BYTES
 
@@ -237,10 +236,7 @@ def _location(call: Call, response: httpx2.Response, otherwise: httpx2.URL | Non
             side="registry",
             reason="RegistryFault",
         )
-    try:
-        return _upgraded(call.url.join(location), call.url)
-    except failures.FOREIGN as error:
-        raise failures.of_exception(call.ask, error) from error
+    return _upgraded(elsewhere(call, location), call.url)
 
 
 def _upgraded(url: httpx2.URL, asked: httpx2.URL) -> httpx2.URL:

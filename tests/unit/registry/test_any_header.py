@@ -27,7 +27,12 @@ _NUMBERS = st.sampled_from([-1, 0, 1, CUT - 1, CUT, SIZE - 1, SIZE, 1 << 70]) | 
 _WORDS = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=30).map(str.strip)
 _RANGES = st.builds("{}{}-{}".format, st.sampled_from(["", "bytes=", "bytes "]), _NUMBERS, _NUMBERS) | _WORDS
 _CONTENT_RANGES = st.builds("bytes {}-{}/{}".format, _NUMBERS, _NUMBERS, _NUMBERS | st.just("*")) | _WORDS
-_PLACES = st.sampled_from(["/up", "/up?a=b", "", "//", "http://x:y", "ftp://x/", "?", "#", "/up#x"]) | _WORDS
+_PLACES = (
+    st.sampled_from(
+        ["/up", "/up?a=b", "", "//", "http://x:y", "https:x", "https://", "ftp://x/", "?", "#", "/up#x"]
+    )
+    | _WORDS
+)
 
 
 @pytest.fixture(scope="module")

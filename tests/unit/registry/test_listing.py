@@ -94,9 +94,10 @@ def test_no_list(server, body):
     assert caught.value.reason == "RegistryFault"
 
 
-def test_link_to_nowhere(server):
-    """A link that is no URL ends the listing with an error."""
-    server.routes["GET", LIST] = _page(["a"], '<http://x:y/>; rel="next"')
+@pytest.mark.parametrize("link", ["http://x:y/", "https:x", "https://"])
+def test_link_to_nowhere(server, link):
+    """A link that is no URL, or one without a host, ends the listing with an error."""
+    server.routes["GET", LIST] = _page(["a"], f'<{link}>; rel="next"')
     with pytest.raises(errors.Final) as caught:
         _tags(server)
     assert caught.value.reason == "Unreachable"
@@ -137,7 +138,7 @@ def test_any_answer(data):
 
 @given(
     st.text(st.characters(codec="ascii", exclude_categories=["C"]))
-    | st.from_regex(r"<[^>]{0,40}>; rel=.?next.?")
+    | st.from_regex(r"<(https?:)?/{0,3}[^>]{0,40}>; rel=.?next.?")
 )
 def test_any_link(link):
     """Whatever a server links to, the next page is the same server's, or there is none."""

@@ -99,6 +99,7 @@ def test_digest_that_is_not_said(server):
         (("POST", UPLOADS), Answer(202), errors.Final, "RegistryFault"),
         (("POST", UPLOADS), Answer(202, headers={"Location": "http://x:y"}), errors.Final, "Unreachable"),
         (("POST", UPLOADS), Answer(202, headers={"Location": "ftp://x/"}), errors.Final, "Unreachable"),
+        (("POST", UPLOADS), Answer(202, headers={"Location": "https:x"}), errors.Final, "Unreachable"),
         (("POST", UPLOADS), Answer(307, headers={"Location": "/elsewhere"}), errors.Final, "Refused"),
         (("POST", UPLOADS), Answer(405), errors.Final, "Refused"),
         (("POST", UPLOADS), Answer(403), errors.Final, "Forbidden"),
