@@ -131,7 +131,7 @@ def _further() -> dict[str, Schema]:
         "pluginConfig": {
             "description": "Configuration of the filter, any JSON value: proxy_on_configure finds it as JSON text. A "
             f"change needs no new module. At most {reading.CONFIG_BYTES // 1024} KiB, counted once for each of "
-            "applyPorts.",
+            f"applyPorts, and {reading.CONFIG_LEVELS} levels deep.",
             "x-kubernetes-preserve-unknown-fields": True,
             "nullable": True,
         },

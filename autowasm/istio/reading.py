@@ -70,6 +70,9 @@ CONFIG_BYTES: Final = 256 * 1024
 """Longest plugin configuration, times the ports it is written for: an object in the API server has 1.5 MiB at most,
 and the EnvoyFilter holds the configuration once a port."""
 
+CONFIG_LEVELS: Final = 64
+"""Deepest nesting of a plugin configuration: less than what readers of JSON go down, more than anybody writes."""
+
 ROOT_ID: Final = Text(256)
 VM_ID: Final = Text(256)
 IMAGE: Final = Text(1024, r"^\S+$", "must be an image reference without blanks")
@@ -201,11 +204,18 @@ class Node:
             return ""
         try:
             text = json.dumps(
-                _plain(found), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+                _plain(found, CONFIG_LEVELS),
+                sort_keys=True,
+                separators=(",", ":"),
+                allow_nan=False,
+                ensure_ascii=False,
             )
             text.encode()
             return text
-        except (TypeError, ValueError, RecursionError) as fault:
+        except RecursionError:
+            self.fault(key, f"must be nested at most {CONFIG_LEVELS} levels deep")
+            return ""
+        except (TypeError, ValueError) as fault:
             self.fault(key, f"must be representable as JSON: {str(fault).lower()}")
             return ""
 
@@ -294,14 +304,16 @@ def _matches(pattern: str, text: str) -> bool:
     return re.match(pattern, text, re.ASCII) is not None and not text.endswith("\n")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, levels: int) -> Any:
+    if levels < 0:
+        raise RecursionError
     if isinstance(value, Mapping):
         strange = next((key for key in value if not isinstance(key, str)), None)
         if strange is not None:
             raise TypeError(f"keys must be strings, found {strange!r}")
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, levels - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, levels - 1) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,14 +1,16 @@
 """How the API server is reached: a kubeconfig file or the Pod's own ServiceAccount, over warm connections.
 
-The transport is ours for two things that the client library does not offer: connections that stay open
-between two changes (a TLS handshake costs more than a whole request), and bookmarks on watches (a resume
-then starts near the present, also where nothing of ours changed for hours).
+The transport is ours for three things that the client library does not offer: connections that stay open
+between two changes (a TLS handshake costs more than a whole request), bookmarks on watches (a resume
+then starts near the present, also where nothing of ours changed for hours), and answers that can be read
+however deep somebody's JSON is nested (depth.py).
 """
 
 from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from lightkube.config import client_adapter
 from lightkube.core import exceptions
 
 from autowasm import errors
+from autowasm.kube import depth
 
 FIELD_MANAGER: Final = "autowasm-controller"
 
@@ -96,6 +99,49 @@ def _tls(config: SingleConfig) -> ssl.SSLContext:
 
 class _Transport(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.url.params.get("watch") == "true":
-            request.url = request.url.copy_set_param("allowWatchBookmarks", "true")
-        return await super().handle_async_request(request)
+        if request.url.params.get("watch") != "true":
+            return await _readable(await super().handle_async_request(request))
+        request.url = request.url.copy_set_param("allowWatchBookmarks", "true")
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Lines(response.stream)
+        return response
+
+
+async def _readable(response: httpx2.Response) -> httpx2.Response:
+    """The answer, whole."""
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    whole = httpx2.Response(response.status_code, headers=response.headers, stream=response.stream)
+    try:
+        text = await whole.aread()
+    finally:
+        await response.aclose()
+    headers = [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name not in {"content-encoding", "content-length", "transfer-encoding"}
+    ]
+    return httpx2.Response(
+        response.status_code, headers=headers, content=depth.cut(text), extensions=response.extensions
+    )
+
+
+class _Lines(httpx2.AsyncByteStream):
+    """The lines of a watch, each a document of its own."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        begun: list[bytes] = []
+        async for chunk in self._stream:
+            *lines, rest = chunk.split(b"\n")
+            for line in lines:
+                yield depth.cut(b"".join([*begun, line])) + b"\n"
+                begun = []
+            begun.append(rest)
+        yield b"".join(begun)
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()

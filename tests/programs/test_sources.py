@@ -6,8 +6,10 @@ import base64
 import contextlib
 import json
 import shutil
+import ssl
 import time
 
+import httpx2
 import pytest
 from lightkube import ApiError
 from lightkube.models.meta_v1 import ObjectMeta
@@ -16,7 +18,7 @@ from lightkube.types import PatchType
 
 from autowasm.kube.kinds import EnvoyFilter
 from autowasm.registry.credentials import Credentials
-from tests.programs import controller_process, registry_server
+from tests.programs import apiserver, controller_process, registry_server
 from tests.programs.apiserver import converge
 from tests.programs.world import (
     BAD,
@@ -283,3 +285,30 @@ def test_suspension(world, controller, registries):
     converge(lambda: world.condition("Suspended").get("status") == "True")
     world.delete()
     converge(lambda: world.envoyfilter() is None)
+
+
+DEEP = 2000
+"""More than Python's JSON parser goes down, less than the API server's."""
+
+
+@pytest.mark.usefixtures("controller")
+def test_a_bottomless_configuration(world):
+    """A configuration that is nested beyond all use is refused; it stops nobody else's work, nor any later list."""
+    text = json.dumps(
+        {
+            "apiVersion": "wasm.tcm.io/v1alpha1",
+            "kind": "AutoWasm",
+            "metadata": {"name": "deep", "namespace": "default"},
+            "spec": {
+                "filter": {"source": {"registry": {"image": "a/b"}}, "pluginConfig": "DEEP"},
+                "selector": {"matchLabels": {"app": "deep"}},
+            },
+        }
+    ).replace('"DEEP"', "[" * DEEP + "]" * DEEP)
+    url = f"{world.cluster.url}/apis/wasm.tcm.io/v1alpha1/namespaces/default/autowasms"
+    trust = ssl.create_default_context(cafile=world.cluster.ca)
+    headers = {"authorization": f"Bearer {apiserver.ADMIN_TOKEN}", "content-type": "application/json"}
+    with httpx2.Client(verify=trust, headers=headers, trust_env=False) as client:
+        client.post(url, content=text).raise_for_status()
+        world.witness(world.push("deep:v1", V1))
+        client.delete(f"{url}/deep").raise_for_status()

@@ -102,6 +102,7 @@ def test_plugin_config(value, text):
         ({1: 2}, "must be representable as JSON: keys must be strings, found 1"),
         (dt.date(2026, 1, 1), "must be representable as JSON: object of type date is not json"),
         ("\ud800", "must be representable as JSON: 'utf-8' codec can't encode"),
+        (json.loads("[" * 66 + "]" * 66), "must be nested at most 64 levels deep"),
         ("x" * 131071, "must have at most 262144 bytes, found 262146: one copy a port"),
     ],
 )
