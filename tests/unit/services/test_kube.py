@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from harness.mesh import Broken, ObjectRef, Refused
@@ -153,3 +155,27 @@ def test_kubeconfigs_are_whole_and_private(tmp_path: Path) -> None:
         "https://h:2",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "keys", "two"]
+
+
+def test_a_server_that_is_known_to_be_away_is_asked_again(server: Server) -> None:
+    """An error of a server that lost its etcd, and none at all, are no answer while trouble is known; else they are."""
+    target = kube.ref(WIDGET)
+    server.answers = [(500, {"message": "etcdserver: leader changed"})]
+    with pytest.raises(Refused, match="leader changed"):
+        server.api.get(target)
+    server.api.troubled = lambda: True
+    server.answers = [(500, {"message": "etcdserver: leader changed"}), (504, {}), (200, WIDGET)]
+    assert server.api.get(target) == WIDGET
+
+
+def test_a_server_that_does_not_answer_is_waited_for_in_trouble_only() -> None:
+    """A closed port is tried for as long as trouble is known, and Broken without."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    tries = iter([True] * 3)
+    with httpx2.Client(base_url=url, trust_env=False) as http:
+        api = Api(http)
+        api.troubled = lambda: next(tries, False)
+        with pytest.raises(Broken, match="must answer GET /version"):
+            api.ask("GET", "/version")
+    assert next(tries, None) is None
