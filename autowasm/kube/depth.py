@@ -14,9 +14,9 @@ from typing import Final
 LEVELS: Final = 200
 """What is kept: no object of Kubernetes has a tenth of it."""
 
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_TOKEN: Final = re.compile(_STRING.pattern + rb"|[\[\]{}]", re.DOTALL)
-_OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_QUOTED: Final = re.compile(rb'"[^"]*"')
+_OTHERS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 
 
 def cut(text: bytes, levels: int = LEVELS) -> bytes:
@@ -25,10 +25,17 @@ def cut(text: bytes, levels: int = LEVELS) -> bytes:
 
 
 def _deeper(text: bytes, levels: int) -> bool:
-    """Whether a document may be nested deeper: by brackets alone, with the innermost pairs taken away each time."""
+    """Whether a document may be nested deeper: by brackets alone, with the innermost pairs taken away each time.
+
+    This runs over every list, so whole texts are only gone through by replacements, not token by token.
+    """
     if text.count(b"{") + text.count(b"[") <= levels:
         return False
-    brackets = _STRING.sub(b"", text).translate(None, _OTHERS)
+    unescaped = text.replace(b"\\\\", b"").replace(
+        b'\\"', b""
+    )  # the quotes that are left begin and end strings
+    # Two quotes with nothing between them may go, whether they are of one string or of two.
+    brackets = _QUOTED.sub(b"", unescaped.translate(None, _OTHERS).replace(b'""', b""))
     for _ in range(levels):
         if not brackets:
             return False
