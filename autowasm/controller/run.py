@@ -131,7 +131,7 @@ class Controller:
         self._rotations = Rotations(supplies.sources.secrets)
         self._sharing = Sharing(lambda: autowasms.objects, site.install.namespace)
         self._sidecars = sidecars.Sidecars(
-            sidecars.Sources(Watch(client, kinds.Pod), autowasms, envoyfilters),
+            sidecars.Sources(Watch(client, kinds.Pod, sidecars.PACE), autowasms, envoyfilters),
             supplies.journal,
             supplies.scraper,
             sidecars.Site(site.install.namespace, connection.FIELD_MANAGER, self._leader.leads, self._nudge),

@@ -28,6 +28,9 @@ WASMER_PEERS: Final = "wasmer-peers"
 """The Service whose name stands for the addresses of all wasmers."""
 CONTROLLER: Final = "autowasm-controller"
 
+SIDECAR: Final = "istio-proxy"
+"""The container that Istio's injector adds, beside the others or as an init container that stays."""
+
 
 def wasmer_host(namespace: str) -> str:
     """Host and port of Service wasmer as sidecars write it, in the namespace that wasmer is installed in."""

@@ -58,7 +58,10 @@ def _stays(container: Mapping[str, Any]) -> bool:
 
 def _container(container: Mapping[str, Any]) -> dict[str, Any]:
     ports = [{"containerPort": one.get("containerPort")} for one in container.get("ports") or ()]
-    return {"name": container.get("name", ""), "ports": ports}
+    kept: dict[str, Any] = {"name": container.get("name", ""), "ports": ports}
+    if kept["name"] == names.SIDECAR:
+        kept["args"] = list(container.get("args") or ())
+    return kept
 
 
 def _state(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -194,6 +194,26 @@ def test_what_was_told_outlives_the_controller(world, controller, sidecar):
     assert counts(world) == ("1/1", "1/1")
 
 
+def test_the_next_leader_knows_who_fetched(world, sidecar, tmp_path):
+    """A controller that only listened takes over with what it was told, and proves the rest itself."""
+    put_pod(world.cluster, "details-2", address=sidecar.address, began="2026-01-01T00:00:00Z")
+    lease = "--lease-seconds=4"
+    with (
+        controller_process.running(world.cluster, tmp_path / "one", lease) as one,
+        controller_process.running(world.cluster, tmp_path / "two", lease) as two,
+    ):
+        world.apply(world.push("aw:v1", V1))
+        converge(world.digest)
+        for controller in (one, two):
+            tell(world, controller, 1, sidecar.address, V1)
+        converge(lambda: counts(world) == ("1/1", "0/1"))
+        asked = len(sidecar.asked)
+        one.stop(signal.SIGKILL)
+        sidecar.vms = 4
+        converge(lambda: counts(world) == ("1/1", "1/1"), within=40)
+        assert len(sidecar.asked) > asked
+
+
 def test_an_address_that_another_pod_has_now(world, controller, sidecar):
     """A new pod under the address of one that fetched has fetched nothing."""
     put_pod(world.cluster, "details-2", address=sidecar.address, began="2026-01-01T00:00:00Z")

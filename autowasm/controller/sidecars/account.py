@@ -51,7 +51,7 @@ class Account:
 
 def account(key: Key, target: Target, members: Sequence[Pod], world: World) -> Account:
     """The audience of the AutoWasm ``key``, whose pods these are."""
-    having = [pod for pod in members if pod.sidecar]
+    having = _having(target, members)
     made = Account(Audience(len(having), 0, 0))
     fetched = loaded = 0
     stuck: list[Stuck] = []
@@ -76,12 +76,24 @@ def account(key: Key, target: Target, members: Sequence[Pod], world: World) -> A
         fetched=fetched,
         loaded=loaded,
         stuck=tuple(stuck[:NAMED]),
-        without_sidecar=tuple(_named(key, pod) for pod in members if not pod.sidecar)[:NAMED],
+        without_sidecar=tuple(_named(key, pod) for pod in _bare(target, members))[:NAMED],
         foreign_ports=tuple(_foreign(target, members)),
         unproven=tuple(unproven[:NAMED]),
         digest=target.digest,
     )
     return made
+
+
+def _having(target: Target, members: Sequence[Pod]) -> Sequence[Pod]:
+    """Those with a sidecar. Where some have a port of the filter, those that declare only others are not meant."""
+    having = [pod for pod in members if pod.sidecar]
+    return [pod for pod in having if not target.misses(pod)] or having
+
+
+def _bare(target: Target, members: Sequence[Pod]) -> Sequence[Pod]:
+    """Those without a sidecar; nobody expects one of all pods that there are."""
+    everybody = not target.labels and any(pod.sidecar for pod in members)
+    return [] if everybody else [pod for pod in members if not pod.sidecar]
 
 
 def _fetched(pod: Pod, target: Target, world: World) -> float | None:
@@ -103,9 +115,8 @@ def _unfetched(pod: Pod, target: Target, sight: Sight | None) -> str:
     """Why a sidecar has not asked for the version, as far as it can be seen."""
     if pod.trouble:
         return f"its sidecar does not run: {pod.trouble}"
-    missed = target.misses(pod)
-    if target.ports and len(missed) == len(target.ports):
-        return f"none of its containers declares port {' or '.join(map(str, missed))}"
+    if target.misses(pod):
+        return f"none of its containers declares port {' or '.join(map(str, target.ports))}"
     if sight is None or not sight.tried:
         return "its sidecar was not given the module"
     if sight.fault:

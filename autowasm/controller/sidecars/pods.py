@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from autowasm.istio import names
 from autowasm.kube.names import Key, Object, key_of
 
-SIDECAR: Final = "istio-proxy"
-"""The container that Istio's injector adds, beside the others or as an init container that stays."""
+_ROUTER: Final = "router"
+"""What Istio's agent is told to be in a gateway (pilot-agent proxy router)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Pod:
         addresses: its own ones, as ``address`` writes them.
         ports: what its containers declare; declaring a port is optional in Kubernetes, so none may mean any.
         sidecar: whether it has one.
+        gateway: whether that one is no sidecar in truth, but a gateway's proxy.
         since: seconds since the epoch at which the present container of the sidecar began.
         trouble: why that container does not run; "" where it runs.
     """
@@ -35,6 +37,7 @@ class Pod:
     addresses: tuple[str, ...]
     ports: frozenset[int]
     sidecar: bool
+    gateway: bool
     since: float
     trouble: str
 
@@ -59,7 +62,8 @@ def read(obj: Object) -> Pod | None:
         labels=metadata.get("labels") or {},
         addresses=addresses,
         ports=frozenset(_ports(containers)),
-        sidecar=any(one.get("name") == SIDECAR for one in containers),
+        sidecar=any(one.get("name") == names.SIDECAR for one in containers),
+        gateway=any(_ROUTER in (one.get("args") or ()) for one in containers),
         since=seconds(began or metadata.get("creationTimestamp") or ""),
         trouble=_trouble(state),
     )
@@ -87,7 +91,7 @@ def seconds(text: str) -> float:
 def _state(status: Mapping[str, Any]) -> Mapping[str, Any]:
     for kind in ("containerStatuses", "initContainerStatuses"):
         for one in status.get(kind) or ():
-            if one.get("name") == SIDECAR:
+            if one.get("name") == names.SIDECAR:
                 return one.get("state") or {}
     return {}
 
@@ -101,7 +105,7 @@ def _trouble(state: Mapping[str, Any]) -> str:
 
 def _ports(containers: list[Mapping[str, Any]]) -> Iterator[int]:
     for container in containers:
-        if container.get("name") != SIDECAR:
+        if container.get("name") != names.SIDECAR:
             yield from (
                 port["containerPort"] for port in container.get("ports") or () if port.get("containerPort")
             )

@@ -23,9 +23,12 @@ from autowasm.controller.sidecars.selection import Selection
 from autowasm.controller.sidecars.targets import Target
 from autowasm.istio.audience import Audience
 from autowasm.kube.names import Key
-from autowasm.kube.watch import Watch
+from autowasm.kube.watch import Pace, Watch
 
 _log = logging.getLogger(__name__)
+
+PACE: Final = Pace(relist=1800.0)
+"""Of the watch of pods: a list of ten thousand is a hundred megabytes, and a watch that resumes misses nothing."""
 
 _MOMENT_SECONDS: Final = 0.03
 _EACH_SECONDS: Final = 50e-6

@@ -15,8 +15,10 @@ from autowasm.controller.sidecars import pods
 from autowasm.digest import Digest
 from autowasm.kube.names import Object
 
+GATEWAY: Final = frozenset({"gateway", "GATEWAY"})
 INBOUND: Final = frozenset({"inbound", "SIDECAR_INBOUND"})
-"""Contexts, as an AutoWasm and as an EnvoyFilter has them, in which a port is one of the workload's own."""
+"""Contexts, as an AutoWasm and as an EnvoyFilter has them, in which a port is one of the workload's own, and those
+of gateways, which no sidecar has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Target:
         namespace: where the pods are; None for all namespaces.
         labels: what each of them has.
         ports: the workload's ports that the filter is for; none for all, or where ports are not the workload's.
+        gateway: whether it is for gateways, and not for sidecars.
         plugin: the filter's name in Envoy's statistics.
         digest: the version that stands in the mesh; None while there is none.
         vm: what tells its VM from others in one sidecar; "" without a version.
@@ -36,6 +39,7 @@ class Target:
     namespace: str | None
     labels: Mapping[str, str]
     ports: tuple[int, ...]
+    gateway: bool
     plugin: str
     digest: Digest | None = None
     vm: str = ""
@@ -44,11 +48,12 @@ class Target:
     def means(self, pod: pods.Pod) -> bool:
         """Whether this is one of its pods."""
         here = self.namespace is None or self.namespace == pod.key.namespace
-        return here and all(pod.labels.get(name) == value for name, value in self.labels.items())
+        fits = not pod.sidecar or pod.gateway == self.gateway
+        return here and fits and all(pod.labels.get(name) == value for name, value in self.labels.items())
 
-    def misses(self, pod: pods.Pod) -> tuple[int, ...]:
-        """Its ports that no container of this pod declares; none where the pod declares nothing at all."""
-        return tuple(port for port in self.ports if port not in pod.ports) if pod.ports else ()
+    def misses(self, pod: pods.Pod) -> bool:
+        """Whether the pod declares ports, and none of those that the filter is for."""
+        return bool(self.ports and pod.ports) and pod.ports.isdisjoint(self.ports)
 
 
 def read(autowasm: Object | None, envoyfilter: Object | None, root: str, manager: str) -> Target | None:
@@ -78,6 +83,7 @@ def _standing(envoyfilter: Object, root: str, manager: str) -> Target:
         namespace=_scope(metadata["namespace"], root),
         labels=dict((spec.get("workloadSelector") or {}).get("labels") or {}),
         ports=tuple(sorted({port for port in ports if port is not None})),
+        gateway=any(match.get("context") in GATEWAY for match in matches),
         plugin=str(config.get("name", "")),
         digest=digest,
         vm=_vm(config["vmConfig"], digest) if digest else "",
@@ -87,11 +93,12 @@ def _standing(envoyfilter: Object, root: str, manager: str) -> Target:
 
 def _wished(autowasm: Object, root: str) -> Target:
     metadata, spec = autowasm["metadata"], autowasm["spec"]
-    inbound = (spec["filter"].get("context") or "inbound") in INBOUND
+    context = spec["filter"].get("context") or "inbound"
     return Target(
         namespace=_scope(metadata["namespace"], root),
         labels=dict((spec.get("selector") or {}).get("matchLabels") or {}),
-        ports=tuple(spec["filter"].get("applyPorts") or ()) if inbound else (),
+        ports=tuple(spec["filter"].get("applyPorts") or ()) if context in INBOUND else (),
+        gateway=context in GATEWAY,
         plugin=metadata["name"],
     )
 

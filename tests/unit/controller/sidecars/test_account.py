@@ -95,6 +95,7 @@ def test_a_port_that_the_pod_lacks():
     assert site.audience(lacking).foreign_ports == (9080,)
     assert "none of its containers declares port 9080" in site.audience(lacking).stuck[0].why
     assert site.audience(POD, lacking).foreign_ports == ()
+    assert site.audience(POD, lacking).pods == 1
     assert site.audience(things.pod("c", ports=())).foreign_ports == ()
 
 
@@ -109,6 +110,13 @@ def test_pods_without_a_sidecar_are_none_of_the_audience():
     """They are named, and not counted."""
     site = Site()
     assert site.audience(things.pod("a", sidecar=False)) == audience_of(0, 0, 0, without_sidecar=("a",))
+
+
+def test_nobody_expects_a_sidecar_of_all_pods():
+    """A filter for all pods names those without one only where none has one."""
+    site, bare = Site(target=things.target(labels={})), things.pod("a", sidecar=False)
+    assert site.audience(POD, bare).without_sidecar == ()
+    assert site.audience(bare).without_sidecar == ("a",)
 
 
 def test_a_module_that_does_not_start_is_stuck():

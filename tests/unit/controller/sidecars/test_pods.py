@@ -57,6 +57,7 @@ def test_what_is_kept_of_a_pod():
         addresses=("10.0.0.7", "10.0.0.8"),
         ports=frozenset({9080}),
         sidecar=True,
+        gateway=False,
         since=pods.seconds("2026-01-01T00:00:05Z"),
         trouble="",
     )
@@ -84,6 +85,13 @@ def test_a_sidecar_among_the_init_containers():
     stays = [{"name": "istio-proxy", "restartPolicy": "Always"}]
     assert pods.read(obj(containers=app, inits=stays)).sidecar
     assert not pods.read(obj(containers=app, inits=[{"name": "istio-proxy"}])).sidecar
+
+
+def test_a_gateway_s_proxy_is_no_sidecar():
+    """The container has the same name, and its agent is told to be a router."""
+    proxy = [{"name": "istio-proxy", "args": ["proxy", "router", "--domain"]}]
+    assert pods.read(obj(containers=proxy)).gateway
+    assert not pods.read(obj(containers=[{"name": "istio-proxy", "args": ["proxy", "sidecar"]}])).gateway
 
 
 def test_a_sidecar_that_does_not_run():

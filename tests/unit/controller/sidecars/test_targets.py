@@ -104,6 +104,15 @@ def test_what_is_not_as_it_must_be():
 def test_ports_that_a_pod_lacks():
     """A port that none of its containers declares is missed; a pod that declares none may have any."""
     target = read(autowasm())
-    assert target.misses(things.pod("a", ports={80})) == (9080,)
-    assert target.misses(things.pod("a", ports={9080})) == ()
-    assert target.misses(things.pod("a", ports=set())) == ()
+    assert target.misses(things.pod("a", ports={80}))
+    assert not target.misses(things.pod("a", ports={9080, 80}))
+    assert not target.misses(things.pod("a", ports=set()))
+
+
+def test_gateways_and_sidecars_are_not_mixed():
+    """A filter for gateways means their proxies alone, any other one means sidecars."""
+    gateway, pod = things.pod("g", gateway=True), things.pod("a")
+    for context, meant in (("gateway", gateway), ("inbound", pod), ("outbound", pod)):
+        wanted = autowasm(filter={"context": context})
+        for target in (read(wanted), read(wanted, standing(wanted))):
+            assert [one for one in (gateway, pod) if target.means(one)] == [meant]

@@ -18,6 +18,7 @@ def pod(name, *, namespace="default", address="10.0.0.7", since=100.0, **more):
         "labels": {"app": "details"},
         "ports": {9080},
         "sidecar": True,
+        "gateway": False,
         "trouble": "",
         "uid": name,
     } | more
@@ -28,6 +29,7 @@ def pod(name, *, namespace="default", address="10.0.0.7", since=100.0, **more):
         addresses=(address,),
         ports=frozenset(values["ports"]),
         sidecar=values["sidecar"],
+        gateway=values["gateway"],
         since=since,
         trouble=values["trouble"],
     )
@@ -35,9 +37,9 @@ def pod(name, *, namespace="default", address="10.0.0.7", since=100.0, **more):
 
 def target(digest=V1, *, since=200.0, namespace="default", plugin="hello", **more):
     """An AutoWasm that means app=details, its EnvoyFilter written at second 200."""
-    values = {"labels": {"app": "details"}, "ports": (9080,)} | more
+    values = {"labels": {"app": "details"}, "ports": (9080,), "gateway": False} | more
     vm = f"{plugin} {digest.hex}" if digest else ""
-    return Target(namespace, values["labels"], values["ports"], plugin, digest, vm, since)
+    return Target(namespace, values["labels"], values["ports"], values["gateway"], plugin, digest, vm, since)
 
 
 def look(at=210.0, *, began=100.0, **more):
