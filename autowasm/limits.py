@@ -161,6 +161,10 @@ volumes have 2 GiB; the rest is for what is being written and for the ledger of 
 STORE_RECENT_SECONDS: Final = 600.0
 """A blob used so lately stays whatever it is for: longer than the tries of one sidecar's fetch go on."""
 
+STORE_TRUST_SECONDS: Final = 10.0
+"""How long a blob that was verified is handed out without reading it again while nobody wrote to its file: bits that
+rot show in no attribute. Reading costs some milliseconds; a sidecar, which verifies too, tries for minutes."""
+
 QUARANTINED_BLOBS: Final = 4
 """Damaged blobs that are kept to be looked into: the newest tell what happens, and a broken disk makes many."""
 

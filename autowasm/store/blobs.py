@@ -33,6 +33,8 @@ from autowasm.store.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
 
+_Identity = tuple[int, ...]
+
 _OPEN_FILES: Final = 256
 """Blobs that are kept open: a mesh asks for some dozen time after time."""
 
@@ -51,11 +53,13 @@ class Room:
     Attributes:
         quota: bytes of all blobs and of the quarantine.
         recent: seconds for which a blob stays after its last use.
+        trust: seconds for which a blob that was verified is not read again.
         wanted: what else stays.
     """
 
     quota: int = limits.STORE_BYTES
     recent: float = limits.STORE_RECENT_SECONDS
+    trust: float = limits.STORE_TRUST_SECONDS
     wanted: Callable[[], Collection[Digest]] = _nothing
 
 
@@ -72,14 +76,10 @@ class Opened:
         self.descriptor = descriptor
         found = os.fstat(descriptor)
         self.size = found.st_size
-        self.identity = _identity(found)  # while it is the same, so are the bytes
+        self.identity = _identity(found)  # when it was opened: while it is the same nobody wrote to the file
 
     def __del__(self) -> None:
         os.close(self.descriptor)
-
-    def same(self) -> bool:
-        """Whether nobody wrote to the file since."""
-        return _identity(os.fstat(self.descriptor)) == self.identity
 
     def stream(self) -> BufferedReader:
         """It as a stream, for one reader: the position is that of the descriptor."""
@@ -98,7 +98,7 @@ class Blobs:
         self._writing = root / "writing"
         self._room = room or _UNBOUNDED
         self._lock = threading.Lock()
-        self._verified: dict[Digest, tuple[int, ...]] = {}
+        self._verified: dict[Digest, tuple[_Identity, float]] = {}
         self._open_files: dict[Digest, Opened] = {}
         self._touched: dict[Digest, float] = {}
         self._full = ""
@@ -167,7 +167,7 @@ class Blobs:
             draft.publish(path)
             self._size += draft.size - before
             self._open_files.pop(digest, None)
-            self._verified[digest] = _identity(path.stat())
+            self._verified[digest] = _identity(path.stat()), time.monotonic()
             self._full = ""
         return digest
 
@@ -182,10 +182,10 @@ class Blobs:
             return None
         with _reading(digest), opened.stream() as stream:
             data = stream.read()
-        return data if self._judge(digest, opened.identity, Digest.of(data)) else None
+        return data if self._judge(digest, opened, Digest.of(data)) else None
 
     def open(self, digest: Digest) -> Opened | None:
-        """A blob to read from, verified once for as long as its file is the same; None as with ``get``.
+        """A blob to read from, verified now and then and whenever its file is another; None as with ``get``.
 
         Raises:
             errors.Retry: as ``get``.
@@ -197,20 +197,20 @@ class Blobs:
             return None
         with _reading(digest), opened.stream() as stream:
             found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())
-        return opened if self._judge(digest, opened.identity, found) else None
+        return opened if self._judge(digest, opened, found) else None
 
     def ready(self, digest: Digest) -> Opened | None:
-        """A blob that was verified before, at the cost of a look; None where it must be read."""
-        known = self._verified.get(digest)
-        if known is None:
+        """A blob that was verified lately, at the cost of a look; None where it must be read."""
+        identity, verified = self._verified.get(digest, ((), -math.inf))
+        now = time.monotonic()
+        if now - verified > self._room.trust:
             return None
-        opened = self._open_files.get(digest)
-        if opened is None:
-            opened = self._kept_open(digest)
-        if opened is None or opened.identity != known or not opened.same():
+        opened = self._open_files.get(digest) or self._kept_open(digest)
+        if opened is None or _identity(os.fstat(opened.descriptor)) != identity:
             self._open_files.pop(digest, None)
             return None
-        self._touch(digest)
+        if now - self._touched.get(digest, -math.inf) > _TOUCH_SECONDS:
+            self._touch(digest, opened)
         return opened
 
     def path(self, digest: Digest) -> Path | None:
@@ -286,26 +286,27 @@ class Blobs:
                 found = path.stat()
                 yield eviction.Held(Digest(path.name), found.st_size, found.st_atime)
 
-    def _touch(self, digest: Digest) -> None:
+    def _touch(self, digest: Digest, opened: Opened) -> None:
         """Take note that it was used; the time of its content stays."""
-        now = time.time()
-        if now - self._touched.get(digest, 0.0) < _TOUCH_SECONDS:
-            return
+        now = time.monotonic()
         self._touched[digest] = now
-        path = self._blobs / digest.hex
-        with contextlib.suppress(OSError):
-            os.utime(path, ns=(int(now * 1e9), path.stat().st_mtime_ns))
+        with contextlib.suppress(OSError), self._lock:
+            found = os.fstat(opened.descriptor)
+            os.utime(opened.descriptor, ns=(time.time_ns(), found.st_mtime_ns))
+            identity, verified = self._verified.get(digest, (None, now))
+            if identity == _identity(found):  # all that is new is what was just written
+                self._verified[digest] = _identity(os.fstat(opened.descriptor)), verified
 
-    def _judge(self, digest: Digest, identity: tuple[int, ...], found: Digest) -> bool:
-        """Whether the file of this identity holds what its name says; if not it goes into quarantine."""
+    def _judge(self, digest: Digest, opened: Opened, found: Digest) -> bool:
+        """Whether an opened file holds what its name says; if not it goes into quarantine."""
         if found == digest:
-            self._verified[digest] = identity
-            self._touch(digest)
+            self._verified[digest] = opened.identity, time.monotonic()
+            self._touch(digest, opened)
             return True
         path = self._blobs / digest.hex
         with self._lock, contextlib.suppress(FileNotFoundError):
             # Another thread may have put it right meanwhile.
-            if _identity(path.stat()) == identity:
+            if _identity(path.stat()) == opened.identity:
                 self._forget(digest, self._quarantine.take)
         return False
 
@@ -319,8 +320,8 @@ class Blobs:
         self._touched.pop(digest, None)
 
 
-def _identity(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+def _identity(found: os.stat_result) -> _Identity:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _unlink(path: Path) -> None:

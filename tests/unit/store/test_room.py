@@ -1,6 +1,7 @@
 """A store that is bounded: what gives way, what does not, and what it says when it is full."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -111,13 +112,59 @@ def test_verified_once(tmp_path):
     store = blobs.Blobs(tmp_path)
     assert store.ready(digest) is None
     assert store.open(digest)
-    assert store.ready(digest)
-    path = tmp_path / "sha256" / digest.hex
-    path.chmod(0o644)
-    path.write_bytes(_data(2))
+    assert store.ready(digest) is store.ready(digest) is not None
+    _rot(tmp_path / "sha256" / digest.hex)
     assert store.ready(digest) is None
     assert store.open(digest) is None
     assert store.digests() == frozenset()
+
+
+def test_trust_ends(tmp_path):
+    """After its time a blob is read again though nothing says that its file is another: bits that rot leave no trace."""
+    store = blobs.Blobs(tmp_path, Room(trust=-1))
+    digest = store.put(_data(1))
+    assert store.open(digest)
+    assert store.ready(digest) is None
+
+
+def test_a_use_is_no_change(tmp_path):
+    """To take note that a blob was used does not make it another."""
+    store = blobs.Blobs(tmp_path)
+    digest = store.put(_data(1))
+    before = (tmp_path / "sha256" / digest.hex).stat()
+    _aged(tmp_path, digest, 1000)
+    assert store.ready(digest) is None
+    assert store.open(digest)
+    assert store.ready(digest)
+    after = (tmp_path / "sha256" / digest.hex).stat()
+    assert after.st_atime > 1000
+    assert after.st_mtime_ns == pytest.approx(before.st_mtime_ns, abs=1000)
+
+
+def test_several_readers(tmp_path):
+    """Threads that open, read and put a blob at the same time all get all of it."""
+    store = blobs.Blobs(tmp_path)
+    digest = store.put(_data(1) * 1000)
+
+    def read(number):
+        if number % 3 == 0:
+            return Digest.of(store.get(digest)) == digest
+        if number % 3 == 1:
+            return store.put(_data(1) * 1000) == digest
+        opened = store.open(digest)
+        return os.pread(opened.descriptor, opened.size, 0) == _data(1) * 1000
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(200)))
+
+
+def _rot(path):
+    """Other bytes, as a disk makes them: no time says so."""
+    before = path.stat()
+    path.chmod(0o644)
+    path.write_bytes(_data(2))
+    path.chmod(0o444)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def test_open_outlives_deletion(tmp_path):

@@ -64,7 +64,7 @@ def _serving(**caps):
         yield scene
     finally:
         scene.go.set()
-        if thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # it has ended already
             scene.drain()
         thread.join()
         scene.file.close()
