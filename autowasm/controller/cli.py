@@ -61,6 +61,14 @@ from autowasm.controller.election import LEASE_SECONDS
     help="PEM file of authorities that registries may have beside the system's.",
 )
 @click.option(
+    "--quota",
+    type=daemon.SizeType(),
+    default="1536Mi",
+    envvar="AUTOWASM_QUOTA",
+    show_envvar=True,
+    help="What the store holds at most; what stands in the mesh and what was wanted lately never gives way.",
+)
+@click.option(
     "--lease-seconds",
     type=click.IntRange(min=2),
     default=LEASE_SECONDS,

@@ -24,7 +24,8 @@ from autowasm.kube import leases
 from autowasm.kube.names import Key
 
 _RENEWALS: Final = 4
-"""Renewals while a Lease lasts: two may fail before a third is too late. Each may take as long as the pause."""
+"""Renewals while a Lease lasts. Each may take as long as the pause, and one that fails is tried again soon: one may
+hang and another one still be in time."""
 
 _LOOK_SECONDS: Final = 1.0
 """Pause between two looks at another's Lease: what an orderly hand-over costs at most."""
@@ -57,7 +58,8 @@ class Leader:
                 self._led = leads
                 if leads:
                     begin()
-            await asyncio.sleep(self._pause if leads else min(_LOOK_SECONDS, self._pause))
+            calm = leads and not self._trouble
+            await asyncio.sleep(self._pause if calm else min(_LOOK_SECONDS, self._pause))
 
     async def resign(self) -> None:
         """Give the Lease away, if it is this one's. Nothing may be written after that."""

@@ -71,6 +71,7 @@ class Settings:
     install: Install
     ca_file: Path | None = None
     wasmer: str | None = None
+    quota: int = limits.STORE_BYTES
     lease_seconds: int = LEASE_SECONDS
 
 
@@ -244,7 +245,7 @@ async def _controller(settings: Settings) -> AsyncIterator[Controller]:
         inside = await stack.enter_async_context(session.client(timeout=_INSIDE_SECONDS, proxies=False))
 
         def store(wanted: Wanted) -> Blobs:
-            return Blobs(settings.data, Room(wanted=wanted.digests))
+            return Blobs(settings.data, Room(settings.quota, wanted=wanted.digests))
 
         sources = Sources(Registry(http), http, PullSecrets(client), Wasmers(inside, settings.wasmer))
         rollout, journal = Rollout(inside, settings.wasmer), Journal(settings.data / _JOURNAL)

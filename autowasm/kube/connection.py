@@ -1,16 +1,17 @@
 """How the API server is reached: a kubeconfig file or the Pod's own ServiceAccount, over warm connections.
 
-The transport is ours for three things that the client library does not offer: connections that stay open
+The transport is ours for four things that the client library does not offer: connections that stay open
 between two changes (a TLS handshake costs more than a whole request), bookmarks on watches (a resume
-then starts near the present, also where nothing of ours changed for hours), and answers that can be read
-however deep somebody's JSON is nested (depth.py).
+then starts near the present, also where nothing of ours changed for hours), answers that can be read
+however deep somebody's JSON is nested (depth.py), and a token that was replaced in its kubeconfig (a Pod's own,
+a file for itself, the library reads again).
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -61,8 +62,19 @@ def connect(kubeconfig: Path | None) -> lightkube.AsyncClient:
         timeout=httpx2.Timeout(_TIMEOUT_SECONDS),
         field_manager=FIELD_MANAGER,
         trust_env=False,
-        transport=_Transport(verify=_tls(config), limits=_CONNECTIONS, trust_env=False),
+        transport=_Transport(lambda: _token(kubeconfig), _tls(config)),
     )
+
+
+def _token(kubeconfig: Path | None) -> str | None:
+    """The token that the file holds now; None where it holds none, or is just being replaced."""
+    if kubeconfig is None:
+        return None
+    try:
+        user = _load(kubeconfig).user
+    except errors.Usage:
+        return None
+    return user.token if user is not None and user.token_file is None else None
 
 
 def _load(kubeconfig: Path | None) -> SingleConfig:
@@ -98,14 +110,33 @@ def _tls(config: SingleConfig) -> ssl.SSLContext:
 
 
 class _Transport(httpx2.AsyncHTTPTransport):
+    def __init__(self, token: Callable[[], str | None], trust: ssl.SSLContext) -> None:
+        super().__init__(verify=trust, limits=_CONNECTIONS, trust_env=False)
+        self._token = token
+        self._bearer = ""
+
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.params.get("watch") != "true":
-            return await _readable(await super().handle_async_request(request))
+            return await _readable(await self._exchange(request))
         request.url = request.url.copy_set_param("allowWatchBookmarks", "true")
-        response = await super().handle_async_request(request)
+        response = await self._exchange(request)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Lines(response.stream)
         return response
+
+    async def _exchange(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer; after one that says that the token is of no use, to the token that is in the file by now."""
+        if self._bearer:
+            request.headers["Authorization"] = self._bearer
+        answer = await super().handle_async_request(request)
+        if answer.status_code != 401:
+            return answer
+        fresh = f"Bearer {self._token() or ''}"
+        if fresh in {"Bearer ", request.headers.get("Authorization")}:
+            return answer
+        await answer.aclose()
+        self._bearer = request.headers["Authorization"] = fresh
+        return await super().handle_async_request(request)
 
 
 async def _readable(response: httpx2.Response) -> httpx2.Response:

@@ -384,6 +384,26 @@ def test_tokens_are_judged_by_audience(cluster):
     asyncio.run(scene())
 
 
+def test_a_token_that_was_replaced(cluster):
+    """A kubeconfig whose token ran out and was replaced in the file goes on, for calls and for watches."""
+
+    async def scene() -> None:
+        path = cluster.admin_kubeconfig()
+        good = path.read_text()
+        path.write_text(good.replace(apiserver.ADMIN_TOKEN, "run-out"))
+        async with connection.connect(path) as client:
+            with pytest.raises(errors.Retry) as caught:
+                await objects.apply(client, kinds.AutoWasm, autowasm(), force=False)
+            assert caught.value.reason == "Unauthorized"
+            path.write_text(good)
+            await objects.apply(client, kinds.AutoWasm, autowasm(), force=False)
+            it = Followed(client)
+            await it.until(lambda it: KEY in it.watch.objects)
+            await it.stop()
+
+    asyncio.run(scene())
+
+
 def test_no_rights_is_final(cluster):
     """What RBAC forbids is final, and says what was tried."""
 
