@@ -120,7 +120,7 @@ def test_verified_once(tmp_path):
 
 
 def test_trust_ends(tmp_path):
-    """After its time a blob is read again though nothing says that its file is another: bits that rot leave no trace."""
+    """After its time a blob is read again though its file seems to be the same: bits that rot leave no trace."""
     store = blobs.Blobs(tmp_path, Room(trust=-1))
     digest = store.put(_data(1))
     assert store.open(digest)
