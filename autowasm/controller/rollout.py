@@ -32,6 +32,9 @@ ANSWER_SECONDS: Final = 15.0
 PAUSES: Final = (0.0, 0.2, 0.8)
 """Waits before each try, in seconds: a wasmer that is restarted or replaced meanwhile is found by its name."""
 
+LOOK_SECONDS: Final = 1.0
+"""Pause between two looks at the name while an answer is awaited: the cluster takes one that hangs off it."""
+
 BELIEVED_SECONDS: Final = 30.0
 """How long a wasmer's word that it has a module counts: its store drops nothing that was asked for lately."""
 
@@ -50,6 +53,7 @@ class _Answer:
 
 
 _YES: Final = _Answer(has=True)
+_NONE: Final = _Answer(None)
 
 
 class Rollout:
@@ -81,13 +85,27 @@ class Rollout:
             await asyncio.sleep(pause)
             # Resolved each time: what went away meanwhile is not missed, what came is asked.
             found = await places.of([base], self._resolve)
-            missing = [place for place in found if answers.get(place, _Answer(None)).has is None]
-            told = await asyncio.gather(*(self._ask(place, digest) for place in missing))
             answers = {place: answers[place] for place in found if place in answers}
-            answers |= dict(zip(missing, told, strict=True))
+            answers |= await self._round(
+                base, digest, [place for place in found if answers.get(place, _NONE).has is None]
+            )
             if all(answer.has is not None for answer in answers.values()):
                 break
         return _judge(base, answers)
+
+    async def _round(self, base: str, digest: Digest, asked: list[Place]) -> dict[Place, _Answer]:
+        """The answers of these; of one that hangs none where it is taken off the name meanwhile."""
+        questions = {asyncio.create_task(self._ask(place, digest)): place for place in asked}
+        try:
+            open_ = set(questions)
+            while open_:
+                _, open_ = await asyncio.wait(open_, timeout=LOOK_SECONDS)
+                left = await places.of([base], self._resolve) if open_ else []
+                open_ = {question for question in open_ if questions[question] in left}
+            return {place: question.result() for question, place in questions.items() if question.done()}
+        finally:
+            for question in questions:
+                question.cancel()
 
     async def _ask(self, place: Place, digest: Digest) -> _Answer:
         name = (place.url, digest)

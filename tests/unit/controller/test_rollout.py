@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import socket
 import threading
+import time
 
 from autowasm.controller import rollout
 from autowasm.digest import Digest
@@ -112,6 +113,15 @@ def test_one_is_replaced():
     with wasmers(200, 200) as found:
         first, _ = ask(found[0].port, ["127.0.0.9"], addresses(2))
         assert first == Done("2 of 2 wasmers have the module")
+
+
+def test_one_that_hangs_is_taken_off_the_name():
+    """One that takes connections and says nothing is waited for only as long as it belongs to the name."""
+    with wasmers(200) as found, socket.create_server(("127.0.0.2", found[0].port)):
+        began = time.monotonic()
+        first, _ = ask(found[0].port, addresses(2), addresses(2), addresses(1))
+        assert first == Done("1 of 1 wasmers have the module")
+        assert time.monotonic() - began < rollout.ANSWER_SECONDS / 2
 
 
 def test_none_is_there():
