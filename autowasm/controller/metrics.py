@@ -11,6 +11,8 @@
 | autowasm_controller_blobs_total{status}       | answers to wasmers, by HTTP status               |
 | autowasm_controller_leading                   | 1 where this replica is the one that writes      |
 | autowasm_controller_autowasms{phase}          | AutoWasm objects by phase                        |
+| autowasm_controller_sidecars{state}           | pods meant by an AutoWasm, once for each: all,   |
+|                                               | fetched, loaded                                  |
 """
 
 from __future__ import annotations
@@ -51,7 +53,12 @@ class Metrics:
         leads.set_function(leading)
         gauge = Gauge(f"{_PREFIX}queue_length", "Names that wait for their turn.", registry=self._registry)
         gauge.set_function(length)
-        self._registry.register(_Phases(phases))
+        self._registry.register(_ByLabel("autowasms", "AutoWasm objects by phase.", "phase", phases))
+
+    def watch_sidecars(self, states: Callable[[], Mapping[str, int]]) -> None:
+        """Ask this, too."""
+        what = "Pods with a sidecar that an AutoWasm means, once for each."
+        self._registry.register(_ByLabel("sidecars", what, "state", states))
 
     @contextlib.contextmanager
     def pull(self, source: str) -> Iterator[None]:
@@ -81,12 +88,14 @@ class Metrics:
         return Histogram(name, help_, labels, registry=self._registry, buckets=_BUCKETS)
 
 
-class _Phases(Collector):
-    def __init__(self, phases: Callable[[], Mapping[str, int]]) -> None:
-        self._phases = phases
+class _ByLabel(Collector):
+    def __init__(self, name: str, what: str, label: str, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._described = f"{_PREFIX}{name}", what
+        self._label = label
+        self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(f"{_PREFIX}autowasms", "AutoWasm objects by phase.", labels=["phase"])
-        for phase, count in sorted(self._phases().items()):
-            family.add_metric([phase], count)
+        family = GaugeMetricFamily(*self._described, labels=[self._label])
+        for value, count in sorted(self._counts().items()):
+            family.add_metric([value], count)
         yield family

@@ -152,6 +152,7 @@ class Controller:
         )
         self._workers = Workers(self._watches, turns.work, turns.glance, self._metrics)
         self._metrics.watch(self._workers.__len__, self._leader.leads, self._phases)
+        self._metrics.watch_sidecars(self._sidecars.totals)
 
     def jobs(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs side by side until it is cancelled."""

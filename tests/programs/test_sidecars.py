@@ -138,6 +138,9 @@ def test_from_written_to_loaded(world, controller, sidecar):
     sidecar.vms = 4
     converge(lambda: counts(world) == ("1/1", "1/1"))
     assert world.condition("Loaded")["status"] == "True"
+    numbers = controller.get("/metrics").text
+    for state in ("all", "fetched", "loaded"):
+        assert f'autowasm_controller_sidecars{{state="{state}"}} 1.0' in numbers
     assert world.phase() == "Synced"
 
 

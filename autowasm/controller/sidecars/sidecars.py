@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,6 +83,15 @@ class Sidecars:
     def audience(self, key: Key) -> Audience | None:
         """The audience of an AutoWasm; None while nothing is known of it."""
         return self._audiences.get(key)
+
+    def totals(self) -> Mapping[str, int]:
+        """How many pods with a sidecar are meant, were given what stands, and run it: a pod once for each AutoWasm."""
+        known = self._audiences.values()
+        return {
+            "all": sum(one.pods for one in known),
+            "fetched": sum(one.fetched for one in known),
+            "loaded": sum(one.loaded for one in known),
+        }
 
     def look(self, key: Key) -> None:
         """The AutoWasm of this name, or its EnvoyFilter, may have changed."""
