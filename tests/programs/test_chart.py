@@ -251,9 +251,10 @@ def test_bad_values(helm, case):
 )
 def test_modules_fit_into_their_volume(helm, storage, quota):
     """The store's bound follows the volume's size, below which it stays: a pod is not evicted for what it caches."""
-    found = deployments(helm.objects("--set", f"wasmer.storage={storage}"))["wasmer"]
-    assert f"--quota={quota}" in found["containers"][0]["args"]
-    assert found["volumes"][0]["emptyDir"]["sizeLimit"] == storage
+    flags = ["--set", f"wasmer.storage={storage},controller.storage={storage}"]
+    for found in deployments(helm.objects(*flags)).values():
+        assert f"--quota={quota}" in found["containers"][0]["args"]
+        assert found["volumes"][0]["emptyDir"]["sizeLimit"] == storage
 
 
 def test_the_image(helm):
