@@ -32,6 +32,9 @@ class Push(values.Strict):
         max_length=64,
         description="A custom section with this text: the same behaviour under a digest of its own.",
     )
+    pad: int = Field(
+        0, ge=0, le=32 * 1024 * 1024, description="Bytes that the custom section has beside the salt."
+    )
     credentials: Credentials | None = None
     force: bool = Field(
         default=False,
@@ -41,7 +44,7 @@ class Push(values.Strict):
 
 def _run(params: Push, stage: Stage) -> Done:
     login = params.credentials
-    module = salted(stage.sources.module(params.module, stage.scenario), params.salt)
+    module = salted(stage.sources.module(params.module, stage.scenario), params.salt, params.pad)
     credentials = (login.user, login.password) if login else None
     wish = PushWish(module, params.to, credentials, force=params.force)
     pushed = stage.mesh.push(wish)
@@ -49,12 +52,12 @@ def _run(params: Push, stage: Stage) -> Done:
     return Done(f"{len(module)} bytes, sha256 {pushed.module_sha256[:12]}", value)
 
 
-def salted(module: bytes, salt: str) -> bytes:
-    """The module with one more custom section (WebAssembly 5.5.3), which holds ``salt``; as it was without one."""
-    if not salt:
+def salted(module: bytes, salt: str, pad: int = 0) -> bytes:
+    """The module with one more custom section (WebAssembly 5.5.3) of ``salt`` and ``pad`` zeros, if any."""
+    if not salt and not pad:
         return module
-    name, text = b"salt", salt.encode()
-    content = bytes([len(name)]) + name + text
+    name = b"salt"
+    content = bytes([len(name)]) + name + salt.encode() + bytes(pad)
     return module + bytes([0, *_leb128(len(content))]) + content
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from signal import Signals
 from typing import Final
 
-from harness.services.process import Process
+from harness.services.process import Process, wait_until
 
 TICK: Final = 0.05
 PROBE_SECONDS: Final = 0.5
@@ -41,6 +41,7 @@ class Container:
         self._returning = False
         self._hurt = float("-inf")
         self._held = threading.Event()
+        self._at_once = False
         self._left = threading.Event()
         self._began = time.monotonic()
         self._thread: threading.Thread | None = None
@@ -92,11 +93,16 @@ class Container:
     def hold(self) -> None:
         """SIGKILL, and it stays away until ``release``."""
         self._held.set()
+        self._at_once = True
         self.kill()
 
     def release(self) -> None:
         """It may be started again, at once."""
         self._held.clear()
+
+    def await_back(self, timeout: float) -> bool:
+        """Wait until it runs and is ready, at most ``timeout`` seconds; whether it is."""
+        return wait_until(lambda: self.running and self.ready and not self._returning, timeout)
 
     def again_with(self, extra: Mapping[str, str]) -> None:
         """From its next start on it has more in its environment."""
@@ -118,14 +124,14 @@ class Container:
             return
         self._returning = True
         well = time.monotonic() - self._began > _CALM_SECONDS
-        pause = 0.0 if well or self._held.is_set() else BACK_OFF[min(self.restarts, len(BACK_OFF) - 1)]
+        pause = 0.0 if well or self._at_once else BACK_OFF[min(self.restarts, len(BACK_OFF) - 1)]
         until = time.monotonic() + pause
         while self._held.is_set() or time.monotonic() < until:
             if self._left.wait(TICK):
                 return
         self.process.again(self._extra)
         self.restarts += 1
-        self._returning = False
+        self._returning = self._at_once = False
         self.started = _now()
         self._began = time.monotonic()
         self.changed()

@@ -28,6 +28,7 @@ from harness.services.netns import Namespace, own
 
 Undo = Callable[[], None]
 
+_BACK_SECONDS: Final = 60.0
 _NUMBERS: Final = itertools.count(1)
 
 
@@ -127,8 +128,17 @@ def _down(faults: Faults, wish: FaultWish) -> Harm:
     def undo() -> None:
         for one in harmed:
             one.release()
+        if wish.workload in faults.kubelet.parts:
+            _come_back(harmed)
 
     return Harm(f"{wish.workload} is away", undo)
+
+
+def _come_back(released: Sequence[Container]) -> None:
+    """Wait until what was away is there again: who heals it counts on it."""
+    for one in released:
+        if not one.await_back(_BACK_SECONDS):
+            raise Refused(f"{one.name}: must be back within {_BACK_SECONDS:g} s")
 
 
 def _flap(faults: Faults, wish: FaultWish) -> Harm:
@@ -150,6 +160,7 @@ def _flap(faults: Faults, wish: FaultWish) -> Harm:
     def undo() -> None:
         over.set()
         thread.join()
+        _come_back(harmed)
 
     return Harm(f"{wish.workload} is away for {wish.seconds:g} s, again and again", undo)
 

@@ -334,6 +334,9 @@ def test_a_salted_module_is_another_one_that_is_as_valid(salt):
     for module in (one, two):
         wasmtime.Module.validate(wasmtime.Engine(), module)
     assert push.salted(plain, "") == plain
+    padded = push.salted(plain, salt, 100_000)
+    wasmtime.Module.validate(wasmtime.Engine(), padded)
+    assert len(padded) > 100_000
 
 
 WISHES = [
