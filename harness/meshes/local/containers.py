@@ -45,7 +45,8 @@ class Container:
         self._left = threading.Event()
         self._began = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._extra: dict[str, str] = {}
+        self._extra: Mapping[str, str] = {}
+        self.worn: Mapping[str, str] = {}
 
     @property
     def lost(self) -> bool:
@@ -105,8 +106,8 @@ class Container:
         return wait_until(lambda: self.running and self.ready and not self._returning, timeout)
 
     def again_with(self, extra: Mapping[str, str]) -> None:
-        """From its next start on it has more in its environment."""
-        self._extra.update(extra)
+        """From its next start on it has this, and nothing else, beside its own environment; ``worn`` is what it has."""
+        self._extra = extra
 
     def _run(self) -> None:
         due = 0.0
@@ -129,7 +130,8 @@ class Container:
         while self._held.is_set() or time.monotonic() < until:
             if self._left.wait(TICK):
                 return
-        self.process.again(self._extra)
+        self.worn = self._extra
+        self.process.again(self.worn)
         self.restarts += 1
         self._returning = self._at_once = False
         self.started = _now()
