@@ -202,6 +202,7 @@ class Controller:
 
     def _stands(self, key: Key) -> Iterable[Key]:
         """An EnvoyFilter may have changed, which is nobody else's business."""
+        self._wanted.look(key)
         self._sidecars.look(key)
         return ()
 

@@ -30,6 +30,15 @@ class Wanted:
         self._envoyfilters = envoyfilters
         self._clock = clock
         self._noted: OrderedDict[Digest, float] = OrderedDict()
+        self._stood: dict[Key, Digest] = {}
+
+    def look(self, key: Key) -> None:
+        """The EnvoyFilter of this name may have changed, or gone: what it named until now was wanted lately."""
+        found, before = _digest(self._envoyfilters().get(key)), self._stood.pop(key, None)
+        if before is not None and before != found:
+            self.note(before)
+        if found is not None:
+            self._stood[key] = found
 
     def note(self, digest: Digest) -> None:
         """This one is wanted now, though it may be in no EnvoyFilter."""
@@ -54,5 +63,11 @@ class Wanted:
     def _named(self) -> list[tuple[Key, Digest]]:
         # Copied at once: others ask from their threads.
         objects = list(self._envoyfilters().items())
-        found = [(key, standing.digest_of(obj)) for key, obj in objects if standing.ours(obj)]
+        found = [(key, _digest(obj)) for key, obj in objects]
         return [(key, digest) for key, digest in found if digest is not None]
+
+
+def _digest(envoyfilter: Mapping[str, Any] | None) -> Digest | None:
+    if envoyfilter is None or not standing.ours(envoyfilter):
+        return None
+    return standing.digest_of(envoyfilter)
