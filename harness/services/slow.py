@@ -55,8 +55,9 @@ class Slow:
 
     def close(self) -> None:
         """The way is as it was; connections that took the slow one are cut."""
-        self._namespace.call(nft.remove, self._table)
         asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+        # Not before: with its last rule the kernel stops to translate, and ends of connections would reach nobody.
+        self._namespace.call(nft.remove, self._table)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

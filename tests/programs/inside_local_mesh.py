@@ -296,6 +296,20 @@ def see_a_slow_registry(mesh: Local) -> Any:
     return harmed(mesh, FaultWish("slow", "registry", seconds=0.2), slow)
 
 
+def see_the_end_of_a_slow_way(mesh: Local) -> Any:
+    """What becomes of a connection that took the slow way when that is healed: it ends, at once."""
+    mesh.fault(FaultWish("slow", "registry", seconds=0.2))
+    with mesh._parts.namespaces["controller"].connect((topology.NODE_ADDRESS, 5000), 5.0) as open_still:
+        open_still.sendall(b"GET /v2/ HTTP/1.1\r\nhost: x\r\n\r\n")
+        answered = open_still.recv(4096).startswith(b"HTTP/1.1 200")
+        mesh.fault(FaultWish("slow", "registry", seconds=0.2, heal=True))
+        try:
+            ended = open_still.recv(4096) == b""
+        except ConnectionResetError:
+            ended = True
+    return {"answered": answered, "ended": ended}
+
+
 def see_a_full_disk(mesh: Local) -> Any:
     """Whether a byte can be written to wasmer's disk."""
     file = mesh._parts.folder / "wasmer" / "data" / "byte"

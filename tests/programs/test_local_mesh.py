@@ -181,6 +181,7 @@ def test_what_explains_a_failure_is_collected(seen: dict[str, Any]) -> None:
         ("see_more_sidecars", {"answers": [200] * 6, "after": 200}),
         ("see_a_cut", {"before": True, "during": False, "after": True}),
         ("see_a_slow_registry", {"before": False, "during": True, "after": False}),
+        ("see_the_end_of_a_slow_way", {"answered": True, "ended": True}),
         ("see_a_full_disk", {"before": False, "during": True, "after": False}),
         ("see_a_hung_controller", {"before": 200, "during": None, "after": 200}),
         ("see_a_registry_that_is_away", {"away": True, "back": True}),
