@@ -185,32 +185,3 @@ def test_inspect_what_holds_no_module(server, folder):
     assert (seen.returncode, seen.stderr) == (0, "")
     assert seen.stdout.splitlines()[-1].startswith("Module: none (layer sha256:")
     assert json.loads(wasmc(folder, "inspect", ref, "--output", "json").stdout)["module"] is None
-
-
-def test_progress_is_for_terminals(server, folder):
-    """On a terminal a push shows how far it is, on standard error; its result is the same two lines."""
-    module = HELLO + b"\x00\x80\x80\x80\x01" + b"\x01x" + os.urandom((1 << 21) - 2)
-    (folder / "large.wasm").write_bytes(module)
-    ref = f"{server.host}/team/large:v1"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "DOCKER_CONFIG": str(folder / "docker"),
-        "TERM": "xterm",
-    }
-    terminal, end = os.openpty()
-    pushed = subprocess.run(
-        [sys.executable, "-m", "autowasm.wasmc", "push", ref, "-f", "large.wasm"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=end,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    os.close(end)
-    shown = os.read(terminal, 1 << 20).decode()
-    os.close(terminal)
-    assert pushed.stdout.splitlines()[0] == f"Pushed {ref}"
-    assert "MiB" in shown

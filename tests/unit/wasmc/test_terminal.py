@@ -203,6 +203,29 @@ def test_bar(folder):
     assert terminal.shown.rstrip().endswith(f"Location: {folder}/filter.wasm")
 
 
+def test_bar_of_a_push(folder):
+    """A push to a registry that takes its time shows how far it is, and its result is the same two lines."""
+    module = MODULE + b"\0\x80\x80\x80\x01\x01x" + random.Random(5).randbytes((1 << 21) - 2)
+    (folder / "large.wasm").write_bytes(module)
+    made = artifact.image(module)
+
+    def begun(_seen: tiny_server.Seen) -> Answer:
+        threading.Event().wait(0.6)  # longer than a person waits for without wondering
+        return Answer(202, headers={"Location": "/up"})
+
+    with tiny_server.serving() as server:
+        server.routes["POST", f"{stored.BASE}/blobs/uploads/"] = begun
+        server.routes["PUT", "/up"] = Answer(201)
+        answer = Answer(201, headers={"Docker-Content-Digest": str(made.digest)})
+        server.routes["PUT", f"{stored.BASE}/manifests/v1"] = answer
+        terminal = Terminal(folder, "push", f"{server.host}/team/app:v1", "-f", "large.wasm")
+        terminal.until(made.blobs[1].digest.short)
+        assert terminal.end() == 0, terminal.shown
+        assert "MiB" in terminal.shown
+        said = f"Pushed {server.host}/team/app:v1\nDigest: {made.digest}"
+        assert terminal.shown.rstrip().endswith(said)
+
+
 @contextlib.contextmanager
 def _stuck() -> Iterator[tuple[tiny_server.Server, threading.Event, threading.Event]]:
     """A registry, what says that a client waits for it, and what lets it go on."""
