@@ -6,7 +6,8 @@ A consumer gets names and reads the newest object from ``objects``: it acts on a
 - 410, and any other refusal of a resume, means list again; names that vanished meanwhile are changes too.
 - a list at least every ``relist`` seconds heals what no event told; a stream silent for ``silence`` seconds
   counts as broken (bookmarks come once a minute).
-- it never gives up: an API server that is away, or one that forbids, is asked again with a growing wait.
+- it never gives up: an API server that is away, or one that forbids, is asked again with a growing wait, and not
+  before the time that it names itself.
 """
 
 from __future__ import annotations
@@ -146,8 +147,10 @@ class Watch:
         if fault.reason != "Unreachable":
             self._version = None  # the server refused the resume: only a new list can be trusted
         wait = min(self._pace.backoff * 2**self._failures, self._pace.backoff_max)
+        asked = (fault.after if isinstance(fault, errors.Retry) else None) or 0.0
+        wait = max(wait * random.uniform(0.8, 1.2), min(asked, self._pace.silence))
         self._failures = min(self._failures + 1, 16)
         _log.warning(
             "watch broken", extra={"kind": self.title, "why": str(fault), "again_in": round(wait, 2)}
         )
-        await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+        await asyncio.sleep(wait)
