@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace
 
 from harness.toolchain import binaries
+from tests.programs import apiserver
 
 CHART = Path(__file__).parents[2] / "charts" / "wasmer"
 
@@ -52,3 +57,20 @@ class Helm:
 
 def _hook(obj: dict[str, Any]) -> bool:
     return "helm.sh/hook" in (obj["metadata"].get("annotations") or {})
+
+
+@contextlib.contextmanager
+def clusters(folder: Path) -> Iterator[apiserver.Cluster]:
+    """An API server with namespaces in which only restricted pods may run."""
+    with apiserver.running(folder) as (cluster, _):
+        for name in ("istio-system", "mesh"):
+            labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+            cluster.admin.create(Namespace(metadata=ObjectMeta(name=name, labels=labels)))
+        yield cluster
+
+
+def kubectl(cluster: apiserver.Cluster, *arguments: str, given: str) -> subprocess.CompletedProcess[str]:
+    """One call of the real kubectl by the cluster's administrator, with ``given`` on its stdin."""
+    program = binaries.ensure(["kubectl"], lambda _: None).path("kubectl")
+    command = [program, f"--kubeconfig={cluster.admin_kubeconfig()}", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
