@@ -64,13 +64,27 @@ _BODIES = (
     *(MADE.manifest, gzip.compress(MADE.manifest), MADE.blobs[1].data),
 )
 _STATUSES = (200, 201, 202, 204, 206, 299, 307, 400, 401, 403, 404, 405, 416, 429, 500, 503)
-_ANSWERS = st.builds(
-    Answer,
-    st.sampled_from(_STATUSES),
-    st.sampled_from(_BODIES),
-    st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in _FIELDS.items()}),
-    st.sampled_from([None, None, None, 0, 3, -1]),
+_FURTHER = {
+    "HEAD": 404,
+    "GET": 200,
+    "POST": 202,
+    "PUT": 201,
+    "PATCH": 202,
+    "DELETE": 202,
+}  # what ends no verb
+_HEADERS = st.fixed_dictionaries({"Location": st.sampled_from(_FIELDS["Location"])}) | st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(values) for name, values in _FIELDS.items()}
 )
+
+
+def _answers(method: str) -> st.SearchStrategy[list[Answer]]:
+    status = st.booleans().flatmap(
+        lambda goes_on: st.just(_FURTHER[method]) if goes_on else st.sampled_from(_STATUSES)
+    )
+    cut = st.sampled_from([None, None, None, 0, 3, -1])
+    return st.lists(
+        st.builds(Answer, status, st.sampled_from(_BODIES), _HEADERS, cut), min_size=1, max_size=2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +95,25 @@ def server():
 
 
 class _Every(dict[tuple[str, str], tiny_server.Handler]):
-    """Routes that lead to the next answer, whatever is asked."""
+    """Routes of a method, whatever the path: its answers in turn."""
 
-    def __init__(self, answers: list[Answer]) -> None:
+    def __init__(self, answers: dict[str, list[Answer]]) -> None:
         super().__init__()
-        self._answers = itertools.cycle(answers)
+        self._answers = {method: itertools.cycle(given) for method, given in answers.items()}
 
-    def get(self, _key: object, _otherwise: object = None) -> tiny_server.Handler:  # type: ignore[override]
+    def get(self, key: tuple[str, str], _otherwise: object = None) -> tiny_server.Handler:  # type: ignore[override]
         def handle(_seen: Seen) -> Answer:
-            return next(self._answers)
+            return next(self._answers[key[0]])
 
         return handle
 
 
-@settings(max_examples=100)
+_BY_METHOD = st.fixed_dictionaries({method: _answers(method) for method in _FURTHER})
+
+
+@settings(max_examples=150)
 @pytest.mark.parametrize("verb", VERBS)
-@given(answers=st.lists(_ANSWERS, min_size=1, max_size=4))
+@given(answers=_BY_METHOD)
 def test_any_answer(server, verb, answers):
     """No answer raises anything but our errors, and their messages are one line that a terminal can show."""
     server.routes = _Every(answers)
