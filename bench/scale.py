@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from bench import modules, plugins
 from harness.mesh import PushWish
 from harness.meshes import local
 from harness.meshes.local import topology
+from harness.services import kube, login
 from harness.toolchain import binaries
 
 COUNT: Final = int(os.environ.get("BENCH_SCALE", "1000"))
@@ -45,6 +47,7 @@ def main(out: Path) -> None:
         mesh.push(PushWish(module, image))
         wanted = [plugins.autowasm(f"scale-{n}", image, {"scale": str(n)}) for n in range(COUNT)]
         bare = [_bare(manifest, Digest.of(module)) for manifest in wanted]
+        _pods(mesh.kubeconfig)
         before = _memory()
         took = asyncio.run(_measure(mesh.kubeconfig, bare, wanted))
         after = _memory()
@@ -75,6 +78,34 @@ async def _measure(kubeconfig: Path, bare: list[Manifest], wanted: list[Manifest
         await _apply(client, kinds.AutoWasm, wanted)
         await _synced(client)
         return applied, time.perf_counter() - began
+
+
+def _pods(kubeconfig: Path) -> None:
+    api = kube.Api(login.with_kubeconfig(kubeconfig))
+
+    def one(number: int) -> None:
+        pod, status = _pod(number)
+        api.apply(pod)
+        api.patch_status(kube.ref(pod), status)
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        list(pool.map(one, range(COUNT)))
+    api.close()
+
+
+def _pod(number: int) -> tuple[Manifest, Manifest]:
+    """A running pod with a sidecar, for one AutoWasm each, and its status; at its address there is nobody."""
+    name, address = f"scale-{number}", f"10.98.{number // 250}.{number % 250 + 1}"
+    containers = [
+        {"name": one, "image": one, "ports": [{"containerPort": 9080}]} for one in ("app", "istio-proxy")
+    ]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "labels": {"scale": str(number)}},
+        "spec": {"nodeName": "nowhere", "containers": containers},
+    }
+    return pod, {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
 
 
 async def _apply(client: lightkube.AsyncClient, kind: Any, manifests: list[Manifest]) -> None:

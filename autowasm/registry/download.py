@@ -33,6 +33,7 @@ async def resolve(exchange: Exchange, access: Access) -> Digest:
     call = Call("HEAD", _manifest_url(access, reference.selector), (200, *_NO_HEAD), _ACCEPT)
     async with exchange.open(call, access) as response:
         digest = announced(response) if response.status_code == 200 else None
+        await body.beginning(response)  # read to its end, a connection serves the next question too
     if digest is None:
         return (await fetch_manifest(exchange, access, reference.selector)).digest
     _same(digest, reference.digest, f"manifest of {reference}")

@@ -12,12 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came: ``headers`` by lower-case name."""
+    """A request that came: ``headers`` by lower-case name, ``port`` of the connection's other end."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class _Request(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.tiny.answer(Seen(self.command, self.path, headers, body))
+        answer = self.server.tiny.answer(Seen(self.command, self.path, headers, body, self.client_address[1]))
         if answer.cut == -1:
             self.close_connection = True
             return

@@ -65,6 +65,17 @@ def test_resolve_is_one_head(server):
     assert manifest.OCI_INDEX in server.seen[0].headers["accept"]
 
 
+def test_resolving_again_costs_no_connection(server):
+    """A second question goes over the connection of the first."""
+
+    async def twice(registry):
+        for _ in range(2):
+            await registry.resolve(stored.reference(server, ":v1"), None)
+
+    stored.run(twice)
+    assert len({seen.port for seen in server.seen}) == 1
+
+
 @pytest.mark.parametrize(
     "head", [Answer(405), Answer(200), Answer(200, headers={"Docker-Content-Digest": "sha512:x"})]
 )
