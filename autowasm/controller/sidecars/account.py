@@ -69,6 +69,10 @@ def account(key: Key, target: Target, members: Sequence[Pod], world: World) -> A
             (stuck if _fails(sight) else unproven).append(Stuck(named, _unproven(sight)))
         elif (due := max(target.since, pod.since) + LAG_SECONDS) > world.now and not pod.trouble:
             made.again = min(due, made.again or due)
+        elif _may_have(pod, target, sight):
+            unproven.append(
+                Stuck(named, "its sidecar asked nobody for the module: it may have it from before")
+            )
         else:
             stuck.append(Stuck(named, _unfetched(pod, target, sight)))
     made.audience = Audience(
@@ -109,6 +113,14 @@ def _unproven(sight: Sight | None) -> str:
     if sight is None or not sight.tried:
         return "its sidecar was not looked at yet"
     return sight.fault or (sight.finding.why if sight.finding else "") or "its sidecar is looked at again"
+
+
+def _may_have(pod: Pod, target: Target, sight: Sight | None) -> bool:
+    """Whether its sidecar was told of the version and had what it was told of, from before the present records."""
+    if pod.trouble or target.misses(pod) or sight is None or sight.fault or sight.last is None:
+        return False
+    seen = sight.last.seen
+    return seen.hits > 0 and not seen.warming and not seen.failures and seen.updated >= target.since
 
 
 def _unfetched(pod: Pod, target: Target, sight: Sight | None) -> str:

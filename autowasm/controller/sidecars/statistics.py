@@ -36,6 +36,7 @@ class Statistics:
         draining: listeners and filter chains that were replaced and still serve old connections.
         updated: seconds since the epoch at which the last update of listeners was taken, by the sidecar's clock.
         failures: modules that were given up, since the last time that there was no Wasm filter at all.
+        hits: modules that it had already when it was told of them, since then too.
         updates: updates of listeners that were taken since Envoy began.
         modified: changes of listeners since then.
         uptime: seconds since Envoy began, as they were when it last summed up: some seconds ago.
@@ -52,6 +53,7 @@ class Statistics:
     modified: int
     uptime: float
     plugins: frozenset[str] = frozenset()
+    hits: int = 0
 
     @property
     def vms_each(self) -> int:
@@ -80,6 +82,7 @@ def read(text: str) -> Statistics:
         modified=int(values.get(f"{_MANAGER}listener_modified", 0)),
         uptime=values.get("envoy_server_uptime", 0.0),
         plugins=frozenset(match[1] for name in values if (match := _PLUGIN.fullmatch(name))),
+        hits=int(values.get("envoy_wasm_remote_load_cache_hits", 0)),
     )
 
 

@@ -89,6 +89,25 @@ def test_why_it_has_not_fetched(seen, why):
     assert why in site.audience().stuck[0].why
 
 
+def test_a_module_that_the_sidecar_may_have_from_before():
+    """Envoy asks nobody for what it has; where its fetch is forgotten, as by a new installation, nothing is known."""
+    site = Site(now=230.0)
+    site.look(hits=1, updated=220.0)
+    found = site.audience()
+    assert (found.fetched, found.loaded, found.stuck) == (0, 0, ())
+    assert found.unproven == (
+        Stuck("details-1", "its sidecar asked nobody for the module: it may have it from before"),
+    )
+
+
+@pytest.mark.parametrize("seen", [{"warming": 1}, {"updated": 100.0}, {"failures": 1}])
+def test_a_sidecar_with_trouble_is_stuck_whatever_it_had(seen):
+    """What it had from before excuses nothing of what its statistics show."""
+    site = Site(now=230.0)
+    site.look(**({"hits": 1, "updated": 220.0} | seen))
+    assert len(site.audience().stuck) == 1
+
+
 def test_a_port_that_the_pod_lacks():
     """It is a fault of the AutoWasm, and why this pod does not ask."""
     site, lacking = Site(now=230.0), things.pod("b", ports={80}, address="10.0.0.8")

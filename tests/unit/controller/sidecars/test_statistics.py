@@ -27,6 +27,8 @@ envoy_wasm_my_ns_hello_x_vm_reload_backoff{} 0
 envoy_wasm_my_ns_hello_x_vm_reload_failure{} 0
 # TYPE envoy_wasm_other_vm_reload counter
 envoy_wasm_other_vm_reload{} 0
+# TYPE envoy_wasm_remote_load_cache_hits counter
+envoy_wasm_remote_load_cache_hits{} 5
 # TYPE envoy_wasm_remote_load_fetch_failures counter
 envoy_wasm_remote_load_fetch_failures{} 3
 # TYPE envoy_listener_manager_lds_update_time gauge
@@ -61,6 +63,7 @@ def test_what_envoy_says():
         modified=7,
         uptime=17.0,
         plugins=frozenset({"my_ns_hello_x", "other"}),
+        hits=5,
     )
     assert statistics.read(TEXT).vms_each == 3
 

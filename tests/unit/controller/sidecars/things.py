@@ -53,6 +53,7 @@ def look(at=210.0, *, began=100.0, **more):
         "updates": 1,
         "modified": 1,
         "plugins": (),
+        "hits": 0,
     } | more
     return Look(
         at,
@@ -67,5 +68,6 @@ def look(at=210.0, *, began=100.0, **more):
             modified=values["modified"],
             uptime=at - began,
             plugins=frozenset(values["plugins"]),
+            hits=values["hits"],
         ),
     )
