@@ -17,6 +17,7 @@ LEVELS: Final = 200
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _QUOTED: Final = re.compile(rb'"[^"]*"')
 _OTHERS: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 
 def cut(text: bytes, levels: int = LEVELS) -> bytes:
@@ -35,11 +36,11 @@ def _deeper(text: bytes, levels: int) -> bool:
         b'\\"', b""
     )  # the quotes that are left begin and end strings
     # Two quotes with nothing between them may go, whether they are of one string or of two.
-    brackets = _QUOTED.sub(b"", unescaped.translate(None, _OTHERS).replace(b'""', b""))
+    brackets = _QUOTED.sub(b"", unescaped.translate(_ONE_KIND, _OTHERS).replace(b'""', b""))
     for _ in range(levels):
         if not brackets:
             return False
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        brackets = brackets.replace(b"[]", b"")  # one level each time: of two kinds it would be up to two
     return bool(brackets)
 
 

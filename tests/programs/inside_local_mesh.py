@@ -263,7 +263,7 @@ def see_replicas(mesh: Local) -> Any:
         return len(found)
 
     scaled = mesh.scale(ScaleWish("wasmer", 3))
-    more = {"pods": scaled.pods, "named": named(), "endpoints": until(lambda: endpoints() == 3)}
+    more = {"pods": sorted(scaled.pods), "named": named(), "endpoints": until(lambda: endpoints() == 3)}
     mesh.scale(ScaleWish("wasmer", scaled.before))
     gone = mesh.get(ObjectRef("v1", "Pod", topology.SYSTEM, "wasmer-2")) is None
     return {**more, "back": [named(), until(lambda: endpoints() == 1), gone]}
