@@ -36,7 +36,7 @@ def test_what_lies_deeper_is_null(value, levels, indent):
     assert json.loads(depth.cut(text, levels)) == _cut(value, levels)
 
 
-@pytest.mark.parametrize("text", [b"[{}]", b"{\"a\":[]}", b"[[]]", b"[{\"a\":[{}]}]"])
+@pytest.mark.parametrize("text", [b"[{}]", b'{"a":[]}', b"[[]]", b'[{"a":[{}]}]'])
 def test_levels_of_both_kinds_count(text):
     """A list in an object is as deep as a list in a list, also where it is empty."""
     assert json.loads(depth.cut(text, 1)) == _cut(json.loads(text), 1)
