@@ -132,7 +132,10 @@ def unserved(facts: Facts) -> Mapping[str, Any] | None:
     if wanted is None or not isinstance(wanted.module, Version):
         return None
     check = Done(_passed(wanted.report) if wanted.report else _kept_message(wanted))
-    return _finish(facts, wanted, _Stages(wanted.module, check)).status
+    # A question that is asked again changes nothing of what the one before came to.
+    before = _kept_served(wanted) if _status(wanted).get("observedGeneration") == wanted.generation else None
+    serve = before if isinstance(before, Failure) else None
+    return _finish(facts, wanted, _Stages(wanted.module, check, serve)).status
 
 
 @dataclass(frozen=True, slots=True)

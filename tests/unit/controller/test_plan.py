@@ -228,3 +228,16 @@ def test_pending_is_said_of_a_new_spec_only():
     suspended = {**obj, "spec": {**obj["spec"], "suspend": True}}
     assert plan.pending(suspended, None, NOW) is None
     assert plan.pending({**obj, "status": first}, None, NOW) is None
+
+
+def test_asking_wasmers_again_says_nothing_new():
+    """The first question is told; what it came to stays while they are asked again, but not for another spec."""
+    case = yaml.safe_load((CASES[0].parent / "not-served-alone.yaml").read_text())
+    before = facts(case)
+    waiting = plan.unserved(before)
+    assert told(waiting)["conditions"]["Served"] == "Unknown Waiting"
+    after = carried_out(before, plan.plan(before, INSTALL))
+    assert plan.unserved(after) is None
+    edited = {**after.wanted.obj, "metadata": {**after.wanted.obj["metadata"], "generation": 99}}
+    again = dataclasses.replace(after, wanted=dataclasses.replace(after.wanted, obj=edited))
+    assert told(plan.unserved(again))["conditions"]["Served"] == "Unknown Waiting"
