@@ -109,8 +109,10 @@ class World:
         return status["phase"] if status.get("observedGeneration") == self.generation(name) else ""
 
     def settled(self, phase: str, name: str = "test") -> None:
-        """Wait for the phase of the present spec."""
+        """Wait for the phase of the present spec; of one in the mesh, until its pods were looked at, too."""
         converge(lambda: self.phase(name) == phase)
+        if phase == "Synced":
+            converge(lambda: self.condition("Loaded", name).get("reason") != "Waiting")
 
     def envoyfilter(self, name: str = "test") -> dict[str, Any] | None:
         """The EnvoyFilter of the name."""
