@@ -84,7 +84,8 @@ def test_killed_at_any_instruction(tmp_path):
             number = said[-1] + 1
     assert number > KILLS
     blobs.Blobs(tmp_path)
-    assert list((tmp_path / "writing").iterdir()) == []
+    # An empty one stays for a second: it may be somebody's who is about to lock it.
+    assert [path for path in (tmp_path / "writing").iterdir() if path.stat().st_size] == []
 
 
 def test_full_disk(tmp_path):
