@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from autowasm import errors
 from autowasm.abi.findings import Report
@@ -17,6 +17,9 @@ from autowasm.istio.conditions import Done, Failure, Skipped, Version
 from autowasm.istio.spec import Spec
 
 Object = Mapping[str, Any]
+
+ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
+"""Reasons why a source gives nothing that another Secret may heal."""
 
 
 @dataclass(frozen=True, slots=True)

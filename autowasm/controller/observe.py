@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from autowasm import errors
 from autowasm.controller import standing
 from autowasm.controller.checks import Checks
-from autowasm.controller.facts import Facts, Object, Wanted
-from autowasm.controller.modules import ACCESS, Modules
+from autowasm.controller.facts import ACCESS, Facts, Object, Wanted
+from autowasm.controller.modules import Modules
 from autowasm.controller.rotations import Rotations
 from autowasm.istio import spec as specs
 from autowasm.istio.conditions import Version

@@ -20,7 +20,7 @@ from typing import Any, Final
 from autowasm import errors
 from autowasm.abi.findings import Report
 from autowasm.controller import standing
-from autowasm.controller.facts import Facts, Object, Wanted
+from autowasm.controller.facts import ACCESS, Facts, Object, Wanted
 from autowasm.controller.order import Place
 from autowasm.digest import Digest
 from autowasm.istio import conditions, envoyfilter, suspension
@@ -40,7 +40,6 @@ SERVED_CAP_SECONDS: Final = 3.0
 NO_GROWTH: Final = 0.0
 """Cap of a wait that does not grow: nothing went wrong."""
 
-_ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
 _NEVER: Final = frozenset({"usage", "spec"})
 """Sides that only an edit of the AutoWasm heals, and that is an event."""
 
@@ -239,7 +238,7 @@ def again_after(fault: errors.Error) -> Again | None:
     """When to look again after this fault; None where only an event heals it."""
     if fault.side in _NEVER:
         return None
-    cap = ACCESS_CAP_SECONDS if fault.reason in _ACCESS else CAP_SECONDS
+    cap = ACCESS_CAP_SECONDS if fault.reason in ACCESS else CAP_SECONDS
     return Again(cap, (fault.after or 0.0) if isinstance(fault, errors.Retry) else 0.0)
 
 

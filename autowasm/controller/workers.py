@@ -10,7 +10,6 @@ A work that takes long gives its slot back: names that hang on somebody slow hol
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autowasm import errors
-from autowasm.controller import marks, plan
+from autowasm.controller import bell, marks, plan
 from autowasm.controller.act import Outcome
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.plan import Again
@@ -154,20 +153,8 @@ class Workers:
         async with asyncio.TaskGroup() as group:
             while True:
                 await slots.acquire()
-                turn = await self._turn()
+                turn = await bell.turn(self._bell, self._queue.take, self._queue.next_due)
                 _lend(slots, group.create_task(self._take(turn)))
-
-    async def _turn(self) -> Turn[Key]:
-        while True:
-            self._bell.clear()
-            now = time.monotonic()
-            turn = self._queue.take(now)
-            if turn is not None:
-                return turn
-            due = self._queue.next_due()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if due is None else max(due - now, 0.0)):
-                    await self._bell.wait()
 
     async def _take(self, turn: Turn[Key]) -> None:
         if turn.key in self._musts:

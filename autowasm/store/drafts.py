@@ -64,7 +64,7 @@ class Draft:
             os.fsync(self._descriptor)
             self._path.rename(path)
             self._path = None
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def duplicate(self) -> int:
         """A descriptor of its own for who reads it."""
@@ -125,8 +125,8 @@ def _drop_unlocked(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is durable only once the folder is on the disk.
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk: a rename is durable only then."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

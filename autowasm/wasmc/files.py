@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from autowasm import errors, limits
+from autowasm.store import drafts
 
 
 def read(file: Path, cap: int = limits.MODULE_BYTES) -> bytes:
@@ -63,14 +64,6 @@ def write(target: Path, data: bytes, mode: int | None = None) -> None:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        _sync(target.parent)
+        drafts.sync_folder(target.parent)
     except OSError as error:
         raise errors.Usage(f"output {str(target)!r}: must be writable: {error.strerror}") from error
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

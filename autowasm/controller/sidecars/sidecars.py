@@ -6,13 +6,13 @@ A name is counted a moment after something about it changed, and not more often 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from autowasm.controller import bell
 from autowasm.controller.sidecars import account, pods, records, targets
 from autowasm.controller.sidecars.agenda import Agenda
 from autowasm.controller.sidecars.journal import Journal
@@ -175,25 +175,13 @@ class Sidecars:
         await self._sources.pods.synced.wait()
         await self._sources.envoyfilters.synced.wait()
         while True:
-            key = await self._turn()
+            key = await bell.turn(self._bell, self._agenda.take, self._agenda.next)
             try:
                 self._account(key)
             except Exception:
                 # A fault of ours must not end the counts of all others.
                 _log.exception("audience not counted", extra={"autowasm": str(key)})
             await asyncio.sleep(0)
-
-    async def _turn(self) -> Key:
-        while True:
-            self._bell.clear()
-            now = time.monotonic()
-            key = self._agenda.take(now)
-            if key is not None:
-                return key
-            due = self._agenda.next()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if due is None else max(due - now, 0.0)):
-                    await self._bell.wait()
 
     def _account(self, key: Key) -> None:
         target, now = self._selection.targets.get(key), time.monotonic()
