@@ -21,6 +21,7 @@ from typing import Final, Protocol
 import httpx2
 
 from autowasm import errors
+from autowasm.controller.facts import ACCESS
 from autowasm.controller.metrics import Metrics
 from autowasm.controller.rotations import Versions
 from autowasm.controller.wasmers import Wasmers
@@ -34,9 +35,6 @@ from autowasm.store.blobs import Blobs
 from autowasm.store.flights import Flights
 
 _log = logging.getLogger(__name__)
-
-ACCESS: Final = frozenset({"Unauthorized", "Forbidden", "SecretNotFound", "BadSecret"})
-"""Reasons why a source gives nothing that another Secret may heal."""
 
 _PERMIT_SECONDS: Final = 2.0
 """How long a registry may think about a right while an EnvoyFilter that somebody deleted is missed."""
@@ -71,6 +69,7 @@ class Modules:
         self._by_url: dict[str, tuple[objects.Validators, Digest]] = {}
         self._here: set[Digest] = set()
         self._flights: Flights[Digest] = Flights()
+        self._heads: Flights[Digest] = Flights()
 
     async def newest(self, spec: Spec) -> Version:
         """What the spec's source holds now, in the store.
@@ -84,7 +83,9 @@ class Modules:
         reference = Reference.parse(source.image)
         with _naming_secret(spec):
             credential = await self._credential(spec, source)
-            manifest = await self._sources.registry.resolve(reference, credential)
+            manifest = await self._heads.run(
+                (reference, credential), lambda: self._sources.registry.resolve(reference, credential)
+            )
             return await self._at(reference.at(manifest), manifest, credential)
 
     async def again(self, spec: Spec, version: Version) -> None:
@@ -145,6 +146,7 @@ class Modules:
     async def close(self) -> None:
         """End the fetches that are under way."""
         await self._flights.close()
+        await self._heads.close()
 
     async def _from_wasmers(self, digest: Digest) -> bool:
         if not self._sources.wasmers:

@@ -1,4 +1,4 @@
-"""Modules of object URLs: fetched once, asked about afterwards."""
+"""What sources are asked: an object is fetched once, and who asks the same at the same time asks once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from autowasm.digest import Digest
 from autowasm.istio import spec as specs
 from autowasm.kube.names import Key
 from autowasm.net import session
+from autowasm.oci import artifact
 from autowasm.registry.client import Registry
 from autowasm.store.blobs import Blobs
 from tests.unit.net import tiny_server
 from tests.unit.net.tiny_server import Answer
+from tests.unit.registry import stored
 
 OLD, NEW = (b"\0asm\1\0\0\0" + name for name in (b"old", b"new"))
 
@@ -98,3 +100,25 @@ def test_objects_are_asked_about(tmp_path, lost, statuses):
     with tiny_server.serving() as server:
         assert asyncio.run(main(server)) == [Digest.of(OLD), Digest.of(OLD), Digest.of(NEW)]
     assert seen == statuses
+
+
+def test_a_tag_is_asked_about_once_at_a_time(tmp_path):
+    """Two AutoWasms that want the same image with the same right ask once; a later one asks anew."""
+    made = artifact.image(stored.MODULE)
+
+    async def main(server: tiny_server.Server) -> list[Digest]:
+        async with session.client(timeout=5) as http:
+            sources = Sources(Registry(http), http, NoSecrets(), Wasmers(http, None))
+            modules = Modules(Blobs(tmp_path), sources, Metrics())
+            source = {"registry": {"image": str(stored.reference(server, ":v1"))}}
+            body = {"filter": {"source": source}, "selector": {"matchLabels": {"app": "a"}}}
+            specs_ = [specs.parse({"metadata": {"name": name}, "spec": body}) for name in ("a", "b")]
+            both = await asyncio.gather(*(modules.newest(spec) for spec in specs_))
+            later = await modules.newest(specs_[0])
+            await modules.close()
+            return [version.digest for version in (*both, later)]
+
+    with tiny_server.serving() as server:
+        stored.store(server, made)
+        assert asyncio.run(main(server)) == [Digest.of(stored.MODULE)] * 3
+        assert len(server.asked("HEAD", f"{stored.BASE}/manifests/v1")) == 2
