@@ -1,16 +1,18 @@
-"""What the programs that stay (wasmer, the controller) have in common: where they listen and how they log."""
+"""What the programs that stay (wasmer, the controller) have in common: flags, where they listen, how they log."""
 
 from __future__ import annotations
 
 import json
 import logging
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
-from autowasm import errors
+from autowasm import errors, limits
 
 # What every record has; whatever else is on one was passed as ``extra``.
 _BUILT_IN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
@@ -62,6 +64,45 @@ class SizeType(click.ParamType[int]):
 _UNITS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
     f"{letter}i": 1024**power for power, letter in enumerate("KMGT", 1)
 }
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def data(prefix: str) -> Callable[[Command], Command]:
+    """The flag for the folder of the store; ``prefix`` begins the name of its environment twin, as of the others."""
+    return click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        required=True,
+        envvar=f"{prefix}_DATA",
+        show_envvar=True,
+        help="Folder of the store.",
+    )
+
+
+def quota(prefix: str, gives_way: str) -> Callable[[Command], Command]:
+    """The flag for the size of the store; ``gives_way`` says what is dropped for it, and what is not."""
+    return click.option(
+        "--quota",
+        type=SizeType(),
+        default=f"{limits.STORE_BYTES >> 20}Mi",
+        envvar=f"{prefix}_QUOTA",
+        show_envvar=True,
+        help=f"What the store holds at most; {gives_way}",
+    )
+
+
+def log_level(prefix: str) -> Callable[[Command], Command]:
+    """The flag for what is logged."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        envvar=f"{prefix}_LOG_LEVEL",
+        show_envvar=True,
+        help="Least level that is logged.",
+    )
 
 
 def base_url(text: str) -> str:

@@ -10,17 +10,12 @@ from typing import Any
 import click
 
 from autowasm import daemon, errors, serving
+from autowasm.controller import flags
 from autowasm.controller.election import LEASE_SECONDS
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option(
-    "--kubeconfig",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar=["AUTOWASM_KUBECONFIG", "KUBECONFIG"],
-    show_envvar=True,
-    help="How to reach the API server; without it as the ServiceAccount of this Pod.",
-)
+@flags.KUBECONFIG
 @click.option(
     "--listen",
     type=daemon.AddressType(),
@@ -30,14 +25,7 @@ from autowasm.controller.election import LEASE_SECONDS
     help="Where to hand modules to wasmers, and to answer /healthz, /readyz and /metrics; port 0 takes any "
     "that is free.",
 )
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    envvar="AUTOWASM_DATA",
-    show_envvar=True,
-    help="Folder of the store.",
-)
+@daemon.data("AUTOWASM")
 @click.option(
     "--install-namespace",
     default="istio-system",
@@ -51,7 +39,8 @@ from autowasm.controller.election import LEASE_SECONDS
     type=daemon.base_url,
     envvar="AUTOWASM_WASMER",
     show_envvar=True,
-    help="Where to get modules back that stand in the mesh, before their registry is asked.",
+    help="Wasmers, at every address of the name: asked for a module before sidecars are told of it, and for what "
+    "stands in the mesh before its registry is.",
 )
 @click.option(
     "--ca-file",
@@ -60,14 +49,7 @@ from autowasm.controller.election import LEASE_SECONDS
     show_envvar=True,
     help="PEM file of authorities that registries may have beside the system's.",
 )
-@click.option(
-    "--quota",
-    type=daemon.SizeType(),
-    default="1536Mi",
-    envvar="AUTOWASM_QUOTA",
-    show_envvar=True,
-    help="What the store holds at most; what stands in the mesh and what was wanted lately never gives way.",
-)
+@daemon.quota("AUTOWASM", "what stands in the mesh and what was wanted lately never gives way.")
 @click.option(
     "--lease-seconds",
     type=click.IntRange(min=2),
@@ -76,14 +58,7 @@ from autowasm.controller.election import LEASE_SECONDS
     show_envvar=True,
     help="Of several controllers one writes: after how long without a sign of it another one does.",
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    envvar="AUTOWASM_LOG_LEVEL",
-    show_envvar=True,
-    help="Least level that is logged.",
-)
+@daemon.log_level("AUTOWASM")
 @click.version_option(package_name="autowasm", prog_name="autowasm-controller")
 def main(listen: daemon.Address, log_level: str, install_namespace: str, **given: Any) -> None:
     """Turn AutoWasm objects into EnvoyFilters: pull, check, store, write, and say so in their status.

@@ -24,14 +24,7 @@ from autowasm.wasmer import fill, run
     show_envvar=True,
     help="Where to serve; port 0 takes any that is free.",
 )
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    envvar="WASMER_DATA",
-    show_envvar=True,
-    help="Folder of the store.",
-)
+@daemon.data("WASMER")
 @click.option(
     "--controller",
     "controllers",
@@ -59,14 +52,7 @@ from autowasm.wasmer import fill, run
     show_envvar=True,
     help="ServiceAccount token for controllers, read at each use.",
 )
-@click.option(
-    "--quota",
-    type=daemon.SizeType(),
-    default="1536Mi",
-    envvar="WASMER_QUOTA",
-    show_envvar=True,
-    help="What the store holds at most; what nobody asked for within a day gives way.",
-)
+@daemon.quota("WASMER", "what nobody asked for within a day gives way.")
 @click.option(
     "--rate",
     type=click.FloatRange(min=0),
@@ -75,14 +61,7 @@ from autowasm.wasmer import fill, run
     show_envvar=True,
     help="Requests a second that one address may make for modules, in the long run; 0 is no bound.",
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    envvar="WASMER_LOG_LEVEL",
-    show_envvar=True,
-    help="Least level that is logged.",
-)
+@daemon.log_level("WASMER")
 @click.version_option(package_name="autowasm", prog_name="wasmer")
 def main(listen: daemon.Address, data: Path, log_level: str, **given: Any) -> None:
     """Serve Wasm modules by digest to sidecars.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from autowasm import errors
+from autowasm.controller import flags
 
 if TYPE_CHECKING:
     from autowasm.controller.retiring.retire import Report, Wish
@@ -26,13 +27,7 @@ _REMEDY: Final = (
 
 
 @click.command()
-@click.option(
-    "--kubeconfig",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar=["AUTOWASM_KUBECONFIG", "KUBECONFIG"],
-    show_envvar=True,
-    help="How to reach the API server; without it as the ServiceAccount of this Pod.",
-)
+@flags.KUBECONFIG
 @click.option(
     "-n",
     "--install-namespace",
