@@ -21,7 +21,7 @@ from lightkube.types import PatchType
 
 from autowasm.kube.kinds import AutoWasm, EnvoyFilter
 from autowasm.registry.credentials import Credentials
-from tests.programs import controller_process, registry_server
+from tests.programs import controller_process
 from tests.programs.apiserver import converge
 from tests.programs.world import (
     BAD,
@@ -31,7 +31,6 @@ from tests.programs.world import (
     V2,
     World,
     cleared,
-    clusters,
     module,
     remote,
     serving_bytes,
@@ -40,23 +39,6 @@ from tests.programs.world import (
 )
 
 pytestmark = pytest.mark.programs
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """An API server with what an installation puts into it."""
-    with clusters(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory):
-    """An open registry and one with a password."""
-    with (
-        registry_server.running(tmp_path_factory.mktemp("open")) as public,
-        registry_server.running(tmp_path_factory.mktemp("private"), USER, PASSWORD) as private,
-    ):
-        yield public, private
 
 
 @pytest.fixture
@@ -71,13 +53,6 @@ def private(world, registries):
     with contextlib.suppress(ApiError):
         world.admin.delete(Secret, "pull", namespace="default")
     return World(world.cluster, registries[1].host, Credentials(USER, PASSWORD))
-
-
-@pytest.fixture
-def controller(world, tmp_path):
-    """A controller with an empty store."""
-    with controller_process.running(world.cluster, tmp_path / "controller") as process:
-        yield process
 
 
 def test_an_autowasm_becomes_an_envoyfilter(world, controller):

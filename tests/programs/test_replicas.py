@@ -11,9 +11,9 @@ import pytest
 from lightkube import ApiError, generic_resource
 
 from autowasm.kube.kinds import AutoWasm, EnvoyFilter
-from tests.programs import controller_process, registry_server, wasmer_process
+from tests.programs import controller_process, wasmer_process
 from tests.programs.apiserver import converge
-from tests.programs.world import BAD, V1, V2, cleared, clusters, serving_bytes, sha, wasmer_token
+from tests.programs.world import BAD, V1, V2, cleared, serving_bytes, sha, wasmer_token
 
 pytestmark = pytest.mark.programs
 
@@ -21,20 +21,6 @@ Lease = generic_resource.create_namespaced_resource("coordination.k8s.io", "v1",
 LEASE = "--lease-seconds=4"
 FAILOVER_SECONDS = 30.0
 """The Lease's time, a look, and room for a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """An API server with what an installation puts into it."""
-    with clusters(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """An open registry."""
-    with registry_server.running(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
 
 
 @pytest.fixture

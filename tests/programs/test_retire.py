@@ -16,7 +16,7 @@ from lightkube.codecs import from_dict
 
 from autowasm import cli
 from autowasm.kube.kinds import EnvoyFilter
-from tests.programs import controller_process, registry_server
+from tests.programs import controller_process
 from tests.programs.apiserver import converge
 from tests.programs.helm_program import Helm
 from tests.programs.world import BAD, V1, V2, cleared, clusters, sha
@@ -36,13 +36,6 @@ def cluster(tmp_path_factory):
             if obj["kind"] not in ("Job", "Lease"):
                 cluster.admin.create(from_dict(obj))
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """An open registry."""
-    with registry_server.running(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
 
 
 @pytest.fixture

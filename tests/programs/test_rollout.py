@@ -10,27 +10,13 @@ from lightkube import generic_resource
 from lightkube.types import PatchType
 
 from autowasm.kube.kinds import EnvoyFilter
-from tests.programs import apiserver, controller_process, registry_server, wasmer_process
+from tests.programs import apiserver, controller_process, wasmer_process
 from tests.programs.apiserver import converge
-from tests.programs.world import BAD, V1, V2, cleared, clusters, sha, wasmer_token
+from tests.programs.world import BAD, V1, V2, cleared, sha, wasmer_token
 
 pytestmark = pytest.mark.programs
 
 Event = generic_resource.create_namespaced_resource("events.k8s.io", "v1", "Event", "events")
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """An API server with what an installation puts into it."""
-    with clusters(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """An open registry."""
-    with registry_server.running(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
 
 
 @pytest.fixture

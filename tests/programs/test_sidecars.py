@@ -16,7 +16,7 @@ import pytest
 from lightkube.resources.core_v1 import Pod
 
 from autowasm import serving
-from tests.programs import controller_process, registry_server
+from tests.programs import controller_process
 from tests.programs.apiserver import converge
 from tests.programs.world import V1, V2, cleared, clusters, module, put_pod, sha, wasmer_token
 
@@ -81,13 +81,6 @@ def cluster(tmp_path_factory):
         yield cluster
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """An open registry."""
-    with registry_server.running(tmp_path_factory.mktemp("registry")) as server:
-        yield server
-
-
 @pytest.fixture
 def world(cluster, registry):
     """The cluster without AutoWasms, EnvoyFilters and pods."""
@@ -95,13 +88,6 @@ def world(cluster, registry):
     for pod in cluster.admin.list(Pod, namespace="default"):
         with contextlib.suppress(Exception):
             cluster.admin.delete(Pod, pod.metadata.name, namespace="default", grace_period=0)
-
-
-@pytest.fixture
-def controller(world, tmp_path):
-    """A controller with an empty folder."""
-    with controller_process.running(world.cluster, tmp_path / "controller") as process:
-        yield process
 
 
 def now() -> str:
@@ -128,6 +114,16 @@ def counts(world) -> tuple[str | None, str | None]:
     return status.get("fetched"), status.get("loaded")
 
 
+def proven(world, controller, sidecar) -> None:
+    """Bring it about that the one sidecar was given version 1, and is seen to run it."""
+    put_pod(world.cluster, "details-2", address=sidecar.address, began="2026-01-01T00:00:00Z")
+    sidecar.vms = 4
+    world.apply(world.push("aw:v1", V1))
+    converge(world.digest)
+    tell(world, controller, 1, sidecar.address, V1)
+    converge(lambda: counts(world) == ("1/1", "1/1"))
+
+
 def test_from_written_to_loaded(world, controller, sidecar):
     """A pod counts at once, as fetched when wasmer told so, as loaded when its sidecar has the VMs."""
     put_pod(world.cluster, "details-2", address=sidecar.address, began="2026-01-01T00:00:00Z")
@@ -146,12 +142,7 @@ def test_from_written_to_loaded(world, controller, sidecar):
 
 def test_nobody_looks_at_what_is_proven(world, controller, sidecar):
     """Once all is proven a sidecar is left alone."""
-    put_pod(world.cluster, "details-2", address=sidecar.address, began="2026-01-01T00:00:00Z")
-    sidecar.vms = 4
-    world.apply(world.push("aw:v1", V1))
-    converge(world.digest)
-    tell(world, controller, 1, sidecar.address, V1)
-    converge(lambda: counts(world) == ("1/1", "1/1"))
+    proven(world, controller, sidecar)
     looks = len(sidecar.asked)
     world.apply(world.push("aw:bad", module("bad/missing-import")))
     world.settled("Degraded")
@@ -183,12 +174,7 @@ def test_a_sidecar_that_cannot_be_asked_is_unknown(world, controller):
 
 def test_what_was_told_outlives_the_controller(world, controller, sidecar):
     """A controller that was killed knows who fetched, proves anew who runs it, and asks wasmer for nothing again."""
-    put_pod(world.cluster, "details-2", address=sidecar.address, began="2026-01-01T00:00:00Z")
-    sidecar.vms = 4
-    world.apply(world.push("aw:v1", V1))
-    converge(world.digest)
-    tell(world, controller, 1, sidecar.address, V1)
-    converge(lambda: counts(world) == ("1/1", "1/1"))
+    proven(world, controller, sidecar)
     looks = len(sidecar.asked)
     controller.stop(signal.SIGKILL)
     controller.start()

@@ -18,7 +18,7 @@ from lightkube.types import PatchType
 
 from autowasm.kube.kinds import EnvoyFilter
 from autowasm.registry.credentials import Credentials
-from tests.programs import apiserver, controller_process, registry_server
+from tests.programs import apiserver, registry_server
 from tests.programs.apiserver import converge
 from tests.programs.world import (
     BAD,
@@ -28,7 +28,6 @@ from tests.programs.world import (
     V2,
     World,
     cleared,
-    clusters,
     serving_bytes,
     sha,
     wasmer_token,
@@ -37,23 +36,6 @@ from tests.programs.world import (
 pytestmark = pytest.mark.programs
 
 LOGIN = {"username": USER, "password": PASSWORD}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """An API server with what an installation puts into it."""
-    with clusters(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory):
-    """An open registry and one with a password."""
-    with (
-        registry_server.running(tmp_path_factory.mktemp("open")) as public,
-        registry_server.running(tmp_path_factory.mktemp("private"), USER, PASSWORD) as private,
-    ):
-        yield public, private
 
 
 @pytest.fixture
@@ -69,13 +51,6 @@ def private(world, registries):
         with contextlib.suppress(ApiError):
             world.admin.delete(Secret, name, namespace="default")
     return World(world.cluster, registries[1].host, Credentials(USER, PASSWORD))
-
-
-@pytest.fixture
-def controller(world, tmp_path):
-    """A controller with an empty store."""
-    with controller_process.running(world.cluster, tmp_path / "controller") as process:
-        yield process
 
 
 def put_secret(world: World, name: str, kind: str, data: dict[str, str]) -> None:

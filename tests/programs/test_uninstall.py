@@ -18,7 +18,7 @@ from autowasm.controller.retiring import cli as retire_cli
 from autowasm.istio import names
 from autowasm.kube.kinds import AutoWasm, EnvoyFilter
 from harness.toolchain import binaries
-from tests.programs import apiserver, controller_process, registry_server
+from tests.programs import apiserver, controller_process
 from tests.programs.apiserver import converge
 from tests.programs.helm_program import CHART, Helm
 from tests.programs.node import Node
@@ -43,13 +43,6 @@ def cluster(tmp_path_factory):
         cluster.admin.create(Namespace(metadata=ObjectMeta(name=INSTALL)))
         put_pod(cluster, "details-1")
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """An open registry."""
-    with registry_server.running(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
 
 
 @pytest.fixture
