@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from harness.services.background import Background
 
 _CHUNK: Final = 64 * 1024
 
@@ -30,40 +31,28 @@ class Forwarder:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = routes
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="forward")
-        self._servers: list[asyncio.Server] = []
+        self._background: Background | None = None
 
     def __enter__(self) -> None:
         """Begin to accept."""
-        self._thread.start()
+        self._background = Background("forward")
         for route in self._routes:
-            asyncio.run_coroutine_threadsafe(self._serve(route), self._loop).result()
+            self._background.serve(_serve(route))
 
     def __exit__(self, *_error: object) -> None:
         """Stop; connections under way are cut."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        assert self._background
+        self._background.cut()
+        self._background.end()
         for route in self._routes:
             route.listener.close()
 
-    async def _serve(self, route: Route) -> None:
-        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await _join(reader, writer, route.target)
 
-        self._servers.append(await asyncio.start_server(accepted, sock=route.listener))
+async def _serve(route: Route) -> asyncio.Server:
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _join(reader, writer, route.target)
 
-    async def _cut(self) -> None:
-        for server in self._servers:
-            server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(2):  # what was aborted is closed at the loop's next turns
-            await asyncio.sleep(0)
+    return await asyncio.start_server(accepted, sock=route.listener)
 
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: tuple[str, int]) -> None:

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import threading
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from harness.services import nft
+from harness.services.background import Background
 from harness.services.netns import Namespace
 
 _CHUNK: Final = 16 * 1024
@@ -43,11 +43,8 @@ class Slow:
         self._target = ("127.0.0.1", port)
         self._table = f"slow-{next(_NUMBERS)}"
         self._listener = namespace.call(_listener)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name=self._table)
-        self._thread.start()
-        serving = asyncio.start_server(self._accepted, sock=self._listener)
-        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
+        self._background = Background(self._table)
+        self._background.serve(asyncio.start_server(self._accepted, sock=self._listener))
         rule = [*nft.not_from("lo"), *nft.tcp(), *nft.port("destination", port)]
         rule += nft.redirect(self._listener.getsockname()[1])
         chain = nft.Chain("prerouting", {**nft.PREROUTING, "priority": -110}, [rule])
@@ -55,26 +52,17 @@ class Slow:
 
     def close(self) -> None:
         """The way is as it was; connections that took the slow one are cut."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+        self._background.cut()
         # Not before: with its last rule the kernel stops to translate, and ends of connections would reach nobody.
         self._namespace.call(nft.remove, self._table)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _cut(self) -> None:
-        self._server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(2):  # what was aborted is closed at the loop's next turns
-            await asyncio.sleep(0)
+        self._background.end()
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
         try:
-            far = await self._loop.run_in_executor(None, self._namespace.connect, self._target, 5.0)
+            far = await self._background.loop.run_in_executor(
+                None, self._namespace.connect, self._target, 5.0
+            )
             far.setblocking(False)
             far_reader, far_writer = await asyncio.open_connection(sock=far)
             ends.append(far_writer)
